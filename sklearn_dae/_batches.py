@@ -1,0 +1,114 @@
+"""Mini-batches from memory: corrupted cells in, clean cells and their weights out."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import torch
+from torch import Generator, Tensor
+from torch.utils.data import Dataset
+
+from ._cells import Cells
+from ._corruption import Corruption
+
+# What skorch hands on: the network's keyword arguments, and the criterion's target.
+Batch = tuple[dict[str, Tensor], tuple[Cells, Cells]]
+
+
+class CorruptibleRows(Dataset[Any]):
+    """Clean rows, and everything that is needed to corrupt and to weigh them.
+
+    Parameters
+    ----------
+    cells : Cells
+        The clean rows.
+    corruption : Corruption
+        Applied to every batch anew.
+    emphasis : float
+        Weight of a corrupted cell; an intact one weighs ``1 - emphasis``.
+    learnable : Cells
+        One bool a column; one with nothing to learn weighs nothing.
+    generator : torch.Generator
+        Source of the order of the rows and of the corruption.
+    """
+
+    def __init__(
+        self,
+        cells: Cells,
+        corruption: Corruption,
+        emphasis: float,
+        learnable: Cells,
+        generator: Generator,
+    ):
+        self.cells = cells
+        self.corruption = corruption
+        self.emphasis = emphasis
+        self.learnable = learnable
+        self.generator = generator
+
+    def __len__(self) -> int:
+        return self.cells.n_rows
+
+    def corrupted_batch(self, rows: Tensor | slice) -> Batch:
+        """The rows picked by `rows`, freshly corrupted, and what must be given back."""
+        clean = self.cells.rows(rows)
+        noisy, corrupted = self.corruption(clean, self.generator)
+        return noisy._asdict(), (clean, self._weights(clean, corrupted))
+
+    def _weights(self, clean: Cells, corrupted: Cells) -> Cells:
+        numeric, codes = (
+            is_corrupted.to(torch.float32)
+            .mul_(2 * self.emphasis - 1)
+            .add_(1 - self.emphasis)
+            .mul_(columns)
+            .masked_fill_(missing, 0.0)
+            for is_corrupted, columns, missing in zip(
+                corrupted, self.learnable, clean.missing(), strict=True
+            )
+        )
+        return Cells(numeric, codes)
+
+
+class ShuffledBatches:
+    """Training batches: every epoch in a new order, every batch under new noise.
+
+    The rows are dealt evenly, so that no batch is much smaller than the others.
+    """
+
+    def __init__(self, dataset: CorruptibleRows, batch_size: int):
+        self.dataset = dataset
+        self.n_batches = n_batches(len(dataset), batch_size)
+
+    def __len__(self) -> int:
+        return self.n_batches
+
+    def __iter__(self) -> Iterator[Batch]:
+        rows = self.dataset
+        order = torch.randperm(
+            len(rows), generator=rows.generator, device=rows.cells.numeric.device
+        )
+        for batch_rows in order.tensor_split(self.n_batches):
+            yield rows.corrupted_batch(batch_rows)
+
+
+class FixedBatches:
+    """Validation batches: corrupted once, so that epochs compare."""
+
+    def __init__(self, dataset: CorruptibleRows, batch_size: int):
+        n_rows = len(dataset)
+        self.batches = [
+            dataset.corrupted_batch(slice(start, start + batch_size))
+            for start in range(0, n_rows, batch_size)
+        ]
+
+    def __len__(self) -> int:
+        return len(self.batches)
+
+    def __iter__(self) -> Iterator[Batch]:
+        return iter(self.batches)
+
+
+def n_batches(n_rows: int, batch_size: int) -> int:
+    """Number of batches of at most `batch_size` rows in an epoch."""
+    return -(-n_rows // batch_size)

@@ -1,0 +1,128 @@
+"""The relative, weighted reconstruction loss, and what the network's output means.
+
+An output row holds one number for each numeric column, then the logits of the levels
+of each categorical column.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from itertools import groupby
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from ._cells import Cells
+
+ERRORS: dict[str, Callable[..., Tensor]] = {
+    "squared_error": functional.mse_loss,
+    "absolute_error": functional.l1_loss,
+    "log_loss": functional.binary_cross_entropy_with_logits,
+}
+ROWS_AT_ONCE = 65_536
+
+
+class ReconstructionLoss(nn.Module):
+    """Weighted error of predicted cells, relative to that of the columns' means.
+
+    1.0 is what it costs to predict every column's training mean, or the frequencies of
+    its levels. Numeric columns count in proportion to their spread after scaling (alike
+    under standard scaling); a categorical column counts as an average numeric one.
+
+    Parameters
+    ----------
+    kind : str
+        Error of a number, a key of `ERRORS`. Categories have the cross-entropy.
+    n_levels : sequence of int
+        Number of levels of each categorical column.
+    numeric_baseline : Tensor of shape (n_numeric,)
+        Mean error of each numeric column when its mean is predicted.
+    codes_baseline : Tensor of shape (n_categorical,)
+        Entropy of each categorical column.
+    """
+
+    numeric_unit: Tensor
+    numeric_baseline: Tensor
+    codes_unit: Tensor
+
+    def __init__(
+        self,
+        kind: str,
+        n_levels: Sequence[int],
+        numeric_baseline: Tensor,
+        codes_baseline: Tensor,
+    ):
+        super().__init__()
+        self.error = ERRORS[kind]
+        self.n_levels = tuple(n_levels)
+        # Columns without spread weigh nothing, so any unit does for them.
+        spread = numeric_baseline[numeric_baseline > 0]
+        unit = spread.mean() if len(spread) else numeric_baseline.new_tensor(1.0)
+        self.register_buffer("numeric_unit", unit)
+        self.register_buffer("numeric_baseline", numeric_baseline / unit)
+        self.register_buffer(
+            "codes_unit", codes_baseline.masked_fill(codes_baseline == 0, 1.0)
+        )
+
+    def forward(self, output: Tensor, target: tuple[Cells, Cells]) -> Tensor:
+        (numeric, codes), (numeric_weights, codes_weights) = target
+        n_numeric = numeric.shape[1]
+        errors = self.error(
+            output[:, :n_numeric], numeric.nan_to_num(), reduction="none"
+        )
+        total = (numeric_weights * errors).sum() / self.numeric_unit
+        baseline = (numeric_weights @ self.numeric_baseline).sum()
+        for columns, logits in level_blocks(output[:, n_numeric:], self.n_levels):
+            errors = functional.cross_entropy(
+                logits.transpose(1, 2),
+                codes[:, columns].clamp_min(0),
+                reduction="none",
+            )
+            weights = codes_weights[:, columns]
+            total = total + (weights / self.codes_unit[columns] * errors).sum()
+            baseline = baseline + weights.sum()
+        return total / baseline.clamp_min(torch.finfo(baseline.dtype).tiny)
+
+
+def level_blocks(
+    logits: Tensor, n_levels: Sequence[int]
+) -> Iterator[tuple[slice, Tensor]]:
+    """Categorical columns with their logits, as few and as large blocks as there are.
+
+    Yields a slice of columns of one number of levels, and their logits as a tensor of
+    shape (n_rows, n_columns, n_levels).
+    """
+    column = start = 0
+    for size, run in groupby(n_levels):
+        count = len(list(run))
+        stop = start + count * size
+        block = logits[:, start:stop].unflatten(1, (count, size))
+        yield slice(column, column + count), block
+        column, start = column + count, stop
+
+
+def mean_errors(kind: str, numeric: Tensor, center: Tensor) -> Tensor:
+    """Mean error of each numeric column when `center` is predicted for it."""
+    prediction = center.clamp(1e-6, 1 - 1e-6).logit() if kind == "log_loss" else center
+    total = torch.zeros_like(center, dtype=torch.float64)
+    n_observed = torch.zeros_like(center, dtype=torch.int64)
+    for rows in numeric.split(ROWS_AT_ONCE):
+        errors = ERRORS[kind](prediction.expand_as(rows), rows, reduction="none")
+        total += errors.nansum(0, dtype=torch.float64)
+        n_observed += (~rows.isnan()).sum(0)
+    return (total / n_observed.clamp_min(1)).float()
+
+
+def expected_cells(
+    output: Tensor, kind: str, n_levels: Sequence[int]
+) -> tuple[Tensor, Tensor]:
+    """Numbers, and probabilities of all levels, that an output stands for."""
+    n_numeric = output.shape[1] - sum(n_levels)
+    numeric = output[:, :n_numeric]
+    blocks = [
+        logits.softmax(-1).flatten(1)
+        for _, logits in level_blocks(output[:, n_numeric:], n_levels)
+    ]
+    probabilities = torch.cat(blocks, 1) if blocks else output[:, n_numeric:]
+    return numeric.sigmoid() if kind == "log_loss" else numeric, probabilities

@@ -1,0 +1,293 @@
+"""Training by skorch, and what the trained net gives: features and expected cells.
+
+The only file that imports skorch.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import numpy as np
+import torch
+from skorch import NeuralNet
+from skorch.callbacks import Callback, EarlyStopping, LRScheduler
+from skorch.helper import predefined_split
+from skorch.utils import noop
+from torch import Tensor
+from torch.nn.functional import pad
+from torch.optim import AdamW
+from torch.optim.lr_scheduler import CosineAnnealingLR
+
+from ._batches import CorruptibleRows, FixedBatches, ShuffledBatches, n_batches
+from ._cells import Cells, ColumnSummary
+from ._corruption import NOISES, Corruption, Noise, Pool, custom
+from ._loss import ReconstructionLoss, expected_cells, mean_errors
+from ._network import ACTIVATIONS, DenoisingAutoencoder, initialize_parameters
+
+__all__ = [
+    "ACTIVATIONS",
+    "NOISES",
+    "History",
+    "Recipe",
+    "check_callbacks",
+    "check_device",
+    "decode",
+    "features",
+    "fit_net",
+    "predict_cells",
+]
+
+
+class History(NamedTuple):
+    """What happened in training, one loss an epoch."""
+
+    losses: list[float]
+    validation_losses: list[float]
+    interrupted: bool
+
+
+class _Watch(Callback):
+    """Stop when the loss is no longer a number; know whether an epoch is under way."""
+
+    def on_train_begin(self, net: NeuralNet, **kwargs: Any) -> None:
+        self.epoch_under_way_ = False
+
+    def on_epoch_begin(self, net: NeuralNet, **kwargs: Any) -> None:
+        self.epoch_under_way_ = True
+
+    def on_epoch_end(self, net: NeuralNet, **kwargs: Any) -> None:
+        self.epoch_under_way_ = False
+        loss = net.history[-1, "train_loss"]
+        if not math.isfinite(loss):
+            raise FloatingPointError(
+                f"Training diverged: the loss is {loss} after epoch "
+                f"{len(net.history)} with learning_rate_init={net.lr}. Try a smaller "
+                f"'learning_rate_init', or scale the columns: scaling='standard'."
+            )
+
+
+Noises = Sequence[tuple[str | Callable[..., Any], Cells]]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Recipe:
+    """How to train: the estimator's parameters, resolved."""
+
+    layer_sizes: tuple[int, ...]
+    activation: str
+    linear_latent: bool
+    loss: str
+    emphasis: float
+    batch_size: int
+    max_epochs: int
+    learning_rate: float
+    weight_decay: float
+    patience: int
+    tol: float
+    callbacks: Sequence[Any]
+    device: str
+    seed: int
+    verbose: int
+
+
+def check_callbacks(callbacks: Sequence[Any] | None) -> None:
+    """Raise ValueError unless all are skorch callbacks, by themselves or named."""
+    for callback in callbacks or ():
+        instance = callback[-1] if isinstance(callback, tuple) else callback
+        if not isinstance(instance, Callback):
+            raise ValueError(
+                f"'callbacks' must hold skorch callbacks, instances of "
+                f"skorch.callbacks.Callback, or pairs of a name and one. Got "
+                f"{callback!r}."
+            )
+
+
+def check_device(device: str) -> None:
+    """Raise ValueError if PyTorch cannot compute on `device` here."""
+    try:
+        torch.empty(0, device=device)
+    except (RuntimeError, AssertionError) as error:
+        raise ValueError(
+            f"'device' must be a device that PyTorch can use here, such as 'cpu'. Got "
+            f"{device!r}: {str(error).splitlines()[0]}"
+        ) from error
+
+
+def fit_net(
+    train: Cells,
+    valid: Cells | None,
+    columns: ColumnSummary,
+    noises: Noises,
+    recipe: Recipe,
+    initial_weights: dict[str, Tensor] | None = None,
+) -> tuple[NeuralNet, History]:
+    """Train a network to give back `train` from its corruption.
+
+    With rows in `valid`, training stops when the loss on their one fixed corruption has
+    not fallen by `tol` for `patience` epochs, and the best weights are restored.
+    Otherwise it goes on for `max_epochs`. The net comes back fit for prediction only.
+    """
+    generator = torch.Generator(recipe.device).manual_seed(recipe.seed)
+    train, columns = train.to(recipe.device), columns.to(recipe.device)
+    baseline = _baseline(recipe.loss, train, columns)
+    learnable = Cells(baseline.numeric > 0, baseline.codes > 0)
+    corruption = _corruption(noises, train, columns)
+
+    def corruptible(cells: Cells) -> CorruptibleRows:
+        return CorruptibleRows(cells, corruption, recipe.emphasis, learnable, generator)
+
+    validation_rows = None if valid is None else corruptible(valid.to(recipe.device))
+    watch = _Watch()
+    net = _build_net(recipe, columns, baseline, validation_rows)
+    net.callbacks = [
+        watch,
+        *_own_callbacks(recipe, train.n_rows, valid is not None),
+        *recipe.callbacks,
+    ]
+    net.initialize()
+    if initial_weights is None:
+        initialize_parameters(net.module_, columns.center, generator)
+    else:
+        net.module_.load_state_dict(initial_weights)
+    interrupted = _run(net, corruptible(train), watch)
+    history = History(
+        _losses(net, "train_loss"), _losses(net, "valid_loss"), interrupted
+    )
+    net.trim_for_prediction()
+    return net, history
+
+
+def _baseline(loss: str, train: Cells, columns: ColumnSummary) -> Cells:
+    """Mean error of each column when its mean, or frequencies, are predicted."""
+    entropies = [-(p * p.log()).nansum() for p in columns.frequencies]
+    return Cells(
+        mean_errors(loss, train.numeric, columns.center),
+        torch.stack(entropies) if entropies else columns.center.new_empty(0),
+    )
+
+
+def _corruption(noises: Noises, train: Cells, columns: ColumnSummary) -> Corruption:
+    pool = Pool(train, columns.low, columns.high, columns.bounded)
+    steps: list[tuple[Noise, Cells]] = [
+        (custom(noise) if callable(noise) else NOISES[noise], rates.to(train.device))
+        for noise, rates in noises
+    ]
+    return Corruption(steps, pool)
+
+
+def _build_net(
+    recipe: Recipe,
+    columns: ColumnSummary,
+    baseline: Cells,
+    validation_rows: CorruptibleRows | None,
+) -> NeuralNet:
+    net = NeuralNet(
+        DenoisingAutoencoder,
+        module__n_numeric=len(columns.center),
+        module__n_levels=columns.n_levels,
+        module__layer_sizes=recipe.layer_sizes,
+        module__activation=recipe.activation,
+        module__linear_latent=recipe.linear_latent,
+        criterion=ReconstructionLoss,
+        criterion__kind=recipe.loss,
+        criterion__n_levels=columns.n_levels,
+        criterion__numeric_baseline=baseline.numeric,
+        criterion__codes_baseline=baseline.codes,
+        optimizer=AdamW,
+        optimizer__weight_decay=recipe.weight_decay,
+        optimizer__fused=True,
+        lr=recipe.learning_rate,
+        max_epochs=recipe.max_epochs,
+        batch_size=recipe.batch_size,
+        iterator_train=ShuffledBatches,
+        iterator_valid=FixedBatches,
+        train_split=validation_rows and predefined_split(validation_rows),
+        device=recipe.device,
+        verbose=recipe.verbose,
+    )
+    if not recipe.verbose:
+        net.set_params(callbacks__print_log=None)
+    return net
+
+
+def _own_callbacks(recipe: Recipe, n_rows: int, early_stopping: bool) -> list[Callback]:
+    n_updates = recipe.max_epochs * n_batches(n_rows, recipe.batch_size)
+    schedule = LRScheduler(
+        CosineAnnealingLR, event_name=None, step_every="batch", T_max=n_updates
+    )
+    if not early_stopping:
+        return [schedule]
+    stopping = EarlyStopping(
+        monitor="valid_loss",
+        patience=recipe.patience,
+        threshold=recipe.tol,
+        threshold_mode="abs",
+        load_best=True,
+        sink=print if recipe.verbose else noop,
+    )
+    return [schedule, stopping]
+
+
+def _run(net: NeuralNet, rows: CorruptibleRows, watch: _Watch) -> bool:
+    """Train; True if the user interrupted it.
+
+    `NeuralNet.fit` would swallow Ctrl-C. Callbacks stop by the same exception, but
+    between epochs.
+    """
+    net.notify("on_train_begin", X=rows, y=None)
+    interrupted = False
+    try:
+        net.fit_loop(rows)
+    except KeyboardInterrupt:
+        interrupted = watch.epoch_under_way_
+    if net.history:
+        net.notify("on_train_end", X=rows, y=None)
+    return interrupted
+
+
+def _losses(net: NeuralNet, name: str) -> list[float]:
+    """One loss an epoch, of the epochs that came to their end."""
+    return [float(epoch[name]) for epoch in net.history if name in epoch]
+
+
+@torch.inference_mode()
+def features(net: NeuralNet, cells: Cells, stack: bool) -> np.ndarray:
+    """The encoder's features of some rows: all its layers, or the latent one only."""
+    layers = net.module_.encode(*map(_whole_vectors, cells.to(net.device)))
+    output = torch.cat(layers, 1) if stack else layers[-1]
+    return output[: cells.n_rows].numpy(force=True)
+
+
+@torch.inference_mode()
+def predict_cells(net: NeuralNet, cells: Cells) -> tuple[np.ndarray, np.ndarray]:
+    """Numbers, and probabilities of all levels, expected from the cells of rows."""
+    output = net.module_(*map(_whole_vectors, cells.to(net.device)))
+    return _expected(net, output, cells.n_rows)
+
+
+@torch.inference_mode()
+def decode(net: NeuralNet, latent: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Numbers, and probabilities of all levels, expected from latent features."""
+    inputs = torch.tensor(latent, device=net.device)
+    return _expected(net, net.module_.decoder(_whole_vectors(inputs)), len(latent))
+
+
+def _expected(
+    net: NeuralNet, output: Tensor, n_rows: int
+) -> tuple[np.ndarray, np.ndarray]:
+    expected = expected_cells(output, net.criterion__kind, net.criterion__n_levels)
+    numeric, probabilities = (block[:n_rows].numpy(force=True) for block in expected)
+    return numeric, probabilities
+
+
+def _whole_vectors(block: Tensor) -> Tensor:
+    """The rows of `block`, and rows of zeros up to a multiple of 16.
+
+    PyTorch computes sigmoid, tanh and their like 16 numbers at a time and what is left
+    in another way. Without remainders a row's result does not depend on its place.
+    """
+    n_missing = -len(block) % 16
+    return pad(block, (0, 0, 0, n_missing)) if n_missing else block

@@ -1,0 +1,798 @@
+"""DenoisingAutoencoderTransformer: parameters, validation, fitted attributes."""
+
+from __future__ import annotations
+
+import warnings
+from numbers import Integral, Real
+
+import numpy as np
+from sklearn.base import (
+    BaseEstimator,
+    ClassNamePrefixFeaturesOutMixin,
+    TransformerMixin,
+    _fit_context,
+)
+from sklearn.exceptions import ConvergenceWarning
+from sklearn.model_selection import train_test_split
+from sklearn.utils import check_array, check_random_state, gen_batches
+from sklearn.utils._param_validation import Interval, StrOptions
+from sklearn.utils.validation import check_is_fitted, validate_data
+
+from ._table import TableCodec, index_of
+from ._training import (
+    ACTIVATIONS,
+    NOISES,
+    Recipe,
+    check_callbacks,
+    check_device,
+    decode,
+    features,
+    fit_net,
+    predict_cells,
+)
+
+# Rows that go through the network at once after training.
+ROWS_AT_ONCE = 4096
+# Groups of cells that `score` hides in turn.
+N_HIDDEN_GROUPS = 5
+# Noises whose `noise_factor` is a probability.
+PROBABILITIES = ("swap", "masking", "salt_and_pepper")
+# Updates of the weights that `max_iter="auto"` aims at.
+N_UPDATES = 2000
+
+
+class DenoisingAutoencoderTransformer(
+    ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator
+):
+    """Learn features of a table by repairing it.
+
+    In training, every mini-batch is corrupted and a small neural network is asked for
+    the clean one [1]_. To do so its encoder must learn how the columns hang together;
+    what its layers compute from clean rows become the features. The same network
+    repairs rows (`reconstruct`), fills missing cells (`impute`) and tells how odd rows
+    and cells are (`score_samples`, `cell_errors`).
+
+    Columns are scaled inside; missing values (NaN) are allowed everywhere.
+
+    Parameters
+    ----------
+    n_components : int, default=256
+        Number of units of the latent layer, the innermost one. May exceed the number of
+        columns: it is the noise that keeps the network from copying its input.
+
+    hidden_layer_sizes : array-like of shape (n_layers,) or int, default=(256, 256)
+        Number of units of the encoder's layers before the latent one. The decoder
+        mirrors them.
+
+    activation : {"identity", "logistic", "tanh", "relu", "gelu", "silu"}, \
+            default="relu"
+        Activation function of the layers, as in
+        :class:`~sklearn.neural_network.MLPClassifier`, and two of PyTorch's.
+
+    representation : {"stack", "latent"}, default="stack"
+        The features.
+
+        - "stack": the output of all encoder layers side by side, first layer first,
+          ``sum(hidden_layer_sizes) + n_components`` of them. Wide features help linear
+          models, neighbours and clusterers most.
+        - "latent": the output of the latent layer only, `n_components` of them. The
+          latent layer is then linear, as a bottleneck should be.
+
+    noise : {"swap", "masking", "salt_and_pepper", "gaussian"}, list, dict, callable \
+            or None, default="swap"
+        How training cells are corrupted. A missing cell stays missing.
+
+        - "swap": a cell takes the value of the same column in a training row drawn
+          at random, for each cell anew. Where that row has the same value, the cell
+          does not change: in a balanced binary column, half of the time.
+        - "masking": a cell is hidden. The network is given the column's mean instead,
+          exactly as for a missing cell, so this trains for missing values.
+        - "salt_and_pepper": a cell becomes its column's smallest or largest training
+          value, with equal chances.
+        - "gaussian": normal noise is added to every cell. Under ``scaling="minmax"``
+          the result is clipped to the valid range [0, 1].
+        - list of such names, or callables: applied in turn, all with `noise_factor`.
+        - dict from column name (or position) to a name or a list of names. Columns
+          left out are not corrupted.
+        - callable ``noise(X, noise_factor, rng)``: is given a copy of the scaled batch
+          `X` of shape (n_rows, n_features) with NaN where a cell is missing,
+          `noise_factor` as an array of shape (n_features,) and a
+          :class:`numpy.random.Generator`, and returns the corrupted batch, with NaN
+          where a cell is hidden.
+        - None: no corruption, a plain autoencoder.
+
+    noise_factor : float, array-like of shape (n_features,) or dict, default=0.2
+        Strength of the corruption, for all columns, for each one, or by column name
+        (or position), where columns left out are not corrupted. For "swap", "masking"
+        and "salt_and_pepper" the probability, in [0, 1], that a cell is corrupted; for
+        "gaussian" the standard deviation of the noise, in units of the scaled column.
+        The parameter most worth a search.
+
+    loss : {"squared_error", "absolute_error", "log_loss"}, default="squared_error"
+        Error of a reconstructed cell. "log_loss" is the binary cross-entropy and needs
+        values in [0, 1], as ``scaling="minmax"`` gives; the reconstruction then stays
+        within the training range.
+
+    emphasis : float, default=0.8
+        Weight, in (0, 1], of corrupted cells in the loss; intact ones weigh
+        ``1 - emphasis`` [2]_. 0.5 is neutral. With 1.0, which needs some noise, only
+        corrupted cells count.
+
+    scaling : {"standard", "minmax", "quantile"} or None, default="standard"
+        How columns are scaled before they reach the network: to mean 0 and variance 1,
+        to the range [0, 1], to a normal distribution by quantiles, or not at all.
+        Columns count in the loss in proportion to their spread after scaling.
+
+    learning_rate_init : float, default=0.002
+        Initial learning rate of Adam. It falls to 0 along a half cosine over
+        `max_iter` epochs.
+
+    batch_size : int or "auto", default="auto"
+        Largest number of rows of a mini-batch. "auto" takes an eighth of the rows, but
+        at least 32 and at most 256.
+
+    max_iter : int or "auto", default="auto"
+        Number of epochs, or the largest number with `early_stopping`. "auto" takes as
+        many as make about 2000 updates of the weights.
+
+    weight_decay : float, default=0.01
+        Decoupled weight decay of Adam (AdamW), in [0, inf).
+
+    early_stopping : bool, default=False
+        Whether to set aside `validation_fraction` of the rows, to stop when the loss
+        on them no longer falls, and to restore the weights with the best one. They are
+        corrupted once, in the same way for all epochs.
+
+    validation_fraction : float, default=0.1
+        Share of the rows set aside, in (0, 1). Only used when `early_stopping` is True.
+
+    n_iter_no_change : int, default=20
+        Number of epochs in a row without a fall of the validation loss by `tol` after
+        which training stops. Only used when `early_stopping` is True.
+
+    tol : float, default=1e-4
+        Smallest fall of the validation loss that counts. Only used when
+        `early_stopping` is True.
+
+    warm_start : bool, default=False
+        Whether `fit` goes on from the weights of the previous call, with a new
+        optimizer, instead of starting anew. Scales learned by the first call are kept.
+
+    callbacks : list of skorch callbacks or None, default=None
+        Called by :class:`skorch.NeuralNet` during training, see
+        :class:`skorch.callbacks.Callback`.
+
+    device : str, default="cpu"
+        PyTorch device of the computations, such as "cpu" or "cuda".
+
+    random_state : int, RandomState instance or None, default=None
+        Determines random number generation for the initial weights, the order of the
+        rows, the corruption, the validation rows and the subsample that quantiles are
+        estimated from. Pass an int for reproducible results across calls; the global
+        generators of NumPy and PyTorch are neither used nor changed.
+
+    verbose : bool or int, default=False
+        Whether to print a line of losses every epoch.
+
+    Attributes
+    ----------
+    net_ : skorch.NeuralNet
+        The trained network, fit for prediction only.
+
+    n_iter_ : int
+        Number of epochs run, over all calls of `fit` with `warm_start`.
+
+    loss_curve_ : list of float of length n_iter_
+        Training loss of each epoch, under noise. 1.0 is what predicting every column's
+        mean costs.
+
+    validation_loss_curve_ : list of float of length n_iter_
+        Loss on the validation rows after each epoch. Empty without `early_stopping`.
+
+    best_loss_ : float
+        Smallest validation loss with `early_stopping`, else smallest training loss.
+
+    n_features_in_ : int
+        Number of features seen during :term:`fit`.
+
+    feature_names_in_ : ndarray of shape (n_features_in_,)
+        Names of features seen during :term:`fit`. Defined only when `X` has feature
+        names that are all strings.
+
+    See Also
+    --------
+    sklearn.decomposition.PCA : Linear features; the best linear reconstruction.
+    sklearn.neural_network.BernoulliRBM : Features of binary data.
+    sklearn.impute.IterativeImputer : Imputation by a regression for each column.
+
+    Notes
+    -----
+    Columns without two different values, or without any, are not learned: they are
+    reconstructed as their one value, or 0.
+
+    A table of one column can be fitted, but there is nothing to learn from: cells are
+    repaired from the other cells of their row.
+
+    Ctrl-C ends training early: the weights so far are kept, with a warning.
+
+    References
+    ----------
+    .. [1] P. Vincent, H. Larochelle, Y. Bengio, P.-A. Manzagol, "Extracting and
+       composing robust features with denoising autoencoders", ICML 2008, 1096-1103.
+    .. [2] P. Vincent, H. Larochelle, I. Lajoie, Y. Bengio, P.-A. Manzagol, "Stacked
+       denoising autoencoders: learning useful representations in a deep network with a
+       local denoising criterion", JMLR 11 (2010), 3371-3408, section 4.2.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_iris
+    >>> from sklearn_dae import DenoisingAutoencoderTransformer
+    >>> X, _ = load_iris(return_X_y=True)
+    >>> dae = DenoisingAutoencoderTransformer(
+    ...     n_components=32, hidden_layer_sizes=(32,), random_state=0
+    ... )
+    >>> dae.fit_transform(X).shape
+    (150, 64)
+    >>> dae.inverse_transform(dae.transform(X)).shape
+    (150, 4)
+    """
+
+    _parameter_constraints: dict = {
+        "n_components": [Interval(Integral, 1, None, closed="left")],
+        "hidden_layer_sizes": [
+            "array-like",
+            Interval(Integral, 1, None, closed="left"),
+        ],
+        "activation": [StrOptions(set(ACTIVATIONS))],
+        "representation": [StrOptions({"stack", "latent"})],
+        "noise": [StrOptions(set(NOISES)), list, dict, callable, None],
+        "noise_factor": [Interval(Real, 0, None, closed="left"), "array-like", dict],
+        "loss": [StrOptions({"squared_error", "absolute_error", "log_loss"})],
+        "emphasis": [Interval(Real, 0, 1, closed="right")],
+        "scaling": [StrOptions({"standard", "minmax", "quantile"}), None],
+        "learning_rate_init": [Interval(Real, 0, None, closed="neither")],
+        "batch_size": [
+            StrOptions({"auto"}),
+            Interval(Integral, 1, None, closed="left"),
+        ],
+        "max_iter": [StrOptions({"auto"}), Interval(Integral, 1, None, closed="left")],
+        "weight_decay": [Interval(Real, 0, None, closed="left")],
+        "early_stopping": ["boolean"],
+        "validation_fraction": [Interval(Real, 0, 1, closed="neither")],
+        "n_iter_no_change": [Interval(Integral, 1, None, closed="left")],
+        "tol": [Interval(Real, 0, None, closed="left")],
+        "warm_start": ["boolean"],
+        "callbacks": [list, None],
+        "device": [str],
+        "random_state": ["random_state"],
+        "verbose": ["verbose"],
+    }
+
+    def __init__(
+        self,
+        n_components=256,
+        *,
+        hidden_layer_sizes=(256, 256),
+        activation="relu",
+        representation="stack",
+        noise="swap",
+        noise_factor=0.2,
+        loss="squared_error",
+        emphasis=0.8,
+        scaling="standard",
+        learning_rate_init=0.002,
+        batch_size="auto",
+        max_iter="auto",
+        weight_decay=0.01,
+        early_stopping=False,
+        validation_fraction=0.1,
+        n_iter_no_change=20,
+        tol=1e-4,
+        warm_start=False,
+        callbacks=None,
+        device="cpu",
+        random_state=None,
+        verbose=False,
+    ):
+        self.n_components = n_components
+        self.hidden_layer_sizes = hidden_layer_sizes
+        self.activation = activation
+        self.representation = representation
+        self.noise = noise
+        self.noise_factor = noise_factor
+        self.loss = loss
+        self.emphasis = emphasis
+        self.scaling = scaling
+        self.learning_rate_init = learning_rate_init
+        self.batch_size = batch_size
+        self.max_iter = max_iter
+        self.weight_decay = weight_decay
+        self.early_stopping = early_stopping
+        self.validation_fraction = validation_fraction
+        self.n_iter_no_change = n_iter_no_change
+        self.tol = tol
+        self.warm_start = warm_start
+        self.callbacks = callbacks
+        self.device = device
+        self.random_state = random_state
+        self.verbose = verbose
+
+    @_fit_context(prefer_skip_nested_validation=True)
+    def fit(self, X, y=None):
+        """Learn the columns, then train the network to repair corrupted rows.
+
+        Parameters
+        ----------
+        X : array-like or DataFrame of shape (n_samples, n_features)
+            Training rows, at least two. NaN where a cell is missing.
+        y : Ignored
+            Not used, present for API consistency by convention.
+
+        Returns
+        -------
+        self : object
+            The fitted transformer.
+
+        Raises
+        ------
+        ValueError
+            If a parameter or `X` is not as stated.
+        FloatingPointError
+            If training diverges: the loss is no longer finite.
+        """
+        self._check_parameters()
+        random_state = check_random_state(self.random_state)
+        goes_on = self.warm_start and hasattr(self, "net_")
+        table, X = X, self._validate(X, reset=not goes_on, min_samples=2)
+        noises = self._noises()
+        if goes_on:
+            codec, weights = self._codec, self._weights_to_go_on_from()
+        else:
+            codec = TableCodec(self.scaling, random_state).fit(X, table)
+            weights = None
+        if self.loss == "log_loss":
+            codec.check_unit_range()
+        train_rows, valid_rows = self._split(len(X), random_state)
+        net, history = fit_net(
+            codec.encode(X, train_rows),
+            None if valid_rows is None else codec.encode(X, valid_rows),
+            codec.summary(),
+            [(noise, codec.by_kind(rates)) for noise, rates in noises],
+            self._recipe(len(X if train_rows is None else train_rows), random_state),
+            weights,
+        )
+        self._keep(codec, net, history, goes_on)
+        return self
+
+    def transform(self, X):
+        """Compute the features of rows, without corruption.
+
+        Parameters
+        ----------
+        X : array-like or DataFrame of shape (n_samples, n_features)
+            Rows. NaN where a cell is missing.
+
+        Returns
+        -------
+        X_new : ndarray of shape (n_samples, n_features_out), float32
+            The features; a DataFrame after ``set_output``.
+        """
+        check_is_fitted(self)
+        X = self._validate(X)
+        X_new = np.empty((len(X), self._n_features_out), dtype=np.float32)
+        for rows in gen_batches(len(X), ROWS_AT_ONCE):
+            X_new[rows] = features(self.net_, self._codec.encode(X[rows]), self._stack)
+        return X_new
+
+    def inverse_transform(self, X):
+        """Turn features back into rows of the table, through the decoder.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features_out) or \
+                (n_samples, n_components)
+            Features as `transform` gives them, or those of the latent layer alone,
+            which are the last `n_components` of the stack.
+
+        Returns
+        -------
+        X_original : ndarray or DataFrame of shape (n_samples, n_features)
+            Rows in the units, the order and the dtypes of the training table, and of
+            its kind: pandas, polars, or else an array.
+        """
+        check_is_fitted(self)
+        index = index_of(X)
+        X = check_array(X, input_name="X", dtype=np.float32)
+        if X.shape[1] not in (self._n_features_out, self._n_components):
+            raise ValueError(
+                f"X has {X.shape[1]} features, but inverse_transform takes the "
+                f"{self._n_features_out} features that transform gives, or the "
+                f"{self._n_components} of the latent layer alone, which are the last."
+            )
+        latent = X[:, -self._n_components :]
+        values = np.empty((len(X), self.n_features_in_))
+        for rows in gen_batches(len(X), ROWS_AT_ONCE):
+            numeric, _ = decode(self.net_, latent[rows])
+            values[rows] = self._codec.decode(numeric)
+        return self._codec.table(values, index)
+
+    def reconstruct(self, X):
+        """Repair rows: what the network makes of each cell, given its whole row.
+
+        The same as ``inverse_transform(transform(X))``.
+
+        Parameters
+        ----------
+        X : array-like or DataFrame of shape (n_samples, n_features)
+            Rows. NaN where a cell is missing.
+
+        Returns
+        -------
+        X_repaired : ndarray or DataFrame of shape (n_samples, n_features)
+            Rows without missing cells, as from `inverse_transform`.
+        """
+        check_is_fitted(self)
+        values = self._expected(self._validate(X))
+        return self._codec.table(values, index_of(X))
+
+    def impute(self, X):
+        """Fill missing cells with what the network expects; touch no other cell.
+
+        Train with ``noise="masking"`` for this, alone or in a list: it hides cells and
+        asks for them, which is the very task.
+
+        Parameters
+        ----------
+        X : array-like or DataFrame of shape (n_samples, n_features)
+            Rows. NaN where a cell is missing.
+
+        Returns
+        -------
+        X_filled : ndarray or DataFrame of shape (n_samples, n_features)
+            The rows without missing cells, of the kind of the training table.
+        """
+        check_is_fitted(self)
+        table, X = X, self._validate(X)
+        return self._codec.fill(table, np.isnan(X), self._expected(X))
+
+    def score(self, X, y=None):
+        """How well hidden cells are predicted from the rest of their row.
+
+        The cells of `X` are dealt at random, always in the same way, into five groups.
+        Each group is hidden in turn and predicted. So the score depends neither on
+        `noise` nor on `noise_factor`, `loss` or `scaling`, and a search may compare
+        them; the loss under noise, say, is always best without noise.
+
+        Parameters
+        ----------
+        X : array-like or DataFrame of shape (n_samples, n_features)
+            Rows. Cells missing in them do not count.
+        y : Ignored
+            Not used, present for API consistency by convention.
+
+        Returns
+        -------
+        score : float
+            One minus the squared error over that of the training means, with columns
+            in units of their training standard deviation. At most 1.0; 0.0 is what
+            the column means give.
+        """
+        check_is_fitted(self)
+        X = self._validate(X)
+        deal = np.random.RandomState(0)
+        error = baseline = 0.0
+        for rows in gen_batches(len(X), ROWS_AT_ONCE):
+            groups = deal.randint(N_HIDDEN_GROUPS, size=X[rows].shape, dtype=np.int8)
+            predicted = self._predict_hidden(X[rows], groups)
+            error += np.nansum(self._codec.squared_errors(X[rows], predicted))
+            means = self._codec.squared_errors(X[rows], self._codec.statistics_.mean)
+            baseline += np.nansum(means)
+        if baseline == 0.0:
+            return float(error == 0.0)
+        return 1.0 - float(error / baseline)
+
+    def score_samples(self, X):
+        """How normal rows are: minus their mean reconstruction error.
+
+        Parameters
+        ----------
+        X : array-like or DataFrame of shape (n_samples, n_features)
+            Rows. Cells missing in them do not count.
+
+        Returns
+        -------
+        scores : ndarray of shape (n_samples,), float32
+            Minus the mean of the row's `cell_errors`; higher is more normal, 0.0 at
+            most, which is also given to a row without any observed cell.
+        """
+        errors = self._cell_errors(X)
+        n_observed = (~np.isnan(errors)).sum(axis=1)
+        return -np.nansum(errors, axis=1) / np.maximum(n_observed, 1).astype(np.float32)
+
+    def cell_errors(self, X):
+        """How odd cells are: the squared error of their reconstruction.
+
+        Parameters
+        ----------
+        X : array-like or DataFrame of shape (n_samples, n_features)
+            Rows. NaN where a cell is missing.
+
+        Returns
+        -------
+        errors : ndarray or DataFrame of shape (n_samples, n_features), float32
+            Squared differences between cells and what `reconstruct` makes of them, in
+            units of the column's training variance: 1.0 is what the column's mean
+            costs on average. NaN where a cell is missing.
+        """
+        errors = self._cell_errors(X)
+        return self._codec.frame(errors, index_of(X))
+
+    def __sklearn_tags__(self):
+        tags = super().__sklearn_tags__()
+        tags.input_tags.allow_nan = True
+        tags.transformer_tags.preserves_dtype = ["float32"]
+        return tags
+
+    def _check_parameters(self):
+        """Check what can be checked without data and only for several parameters."""
+        sizes = np.atleast_1d(self.hidden_layer_sizes)
+        if sizes.ndim != 1 or (
+            sizes.size and (sizes.dtype.kind not in "iu" or sizes.min() < 1)
+        ):
+            raise ValueError(
+                f"'hidden_layer_sizes' must hold integers of at least 1. "
+                f"Got {self.hidden_layer_sizes!r}."
+            )
+        if self.loss == "log_loss" and self.scaling in ("standard", "quantile"):
+            raise ValueError(
+                f"loss='log_loss' needs values in [0, 1], which "
+                f"scaling={self.scaling!r} does not give. Set scaling='minmax', or "
+                f"scaling=None if the columns lie in [0, 1] already."
+            )
+        check_callbacks(self.callbacks)
+        check_device(self.device)
+
+    def _validate(self, X, *, reset=False, min_samples=1):
+        try:
+            return validate_data(
+                self,
+                X,
+                reset=reset,
+                dtype=(np.float64, np.float32),
+                ensure_all_finite="allow-nan",
+                ensure_min_samples=min_samples,
+            )
+        except ValueError as error:
+            if "could not convert" not in str(error):
+                raise
+            raise ValueError(
+                f"{error}. {type(self).__name__} takes numeric columns: encode text "
+                f"first, for example by OneHotEncoder in a ColumnTransformer."
+            ) from error
+
+    def _noises(self):
+        """The noises to apply in turn, each with one rate a column."""
+        names = getattr(self, "feature_names_in_", None)
+        noises = resolve_noises(
+            self.noise, self.noise_factor, self.n_features_in_, names
+        )
+        if self.emphasis == 1.0 and not any(rates.any() for _, rates in noises):
+            raise ValueError(
+                f"emphasis=1.0 counts corrupted cells only, and noise={self.noise!r} "
+                f"with noise_factor={self.noise_factor!r} corrupts none. Set a smaller "
+                f"'emphasis' or a larger 'noise_factor'."
+            )
+        return noises
+
+    @property
+    def _layer_sizes(self):
+        hidden = np.atleast_1d(self.hidden_layer_sizes).tolist()
+        return (*map(int, hidden), int(self.n_components))
+
+    def _recipe(self, n_rows, random_state):
+        """The parameters of training, with "auto" resolved for `n_rows` rows."""
+        batch_size = self.batch_size
+        if batch_size == "auto":
+            batch_size = min(256, max(32, n_rows // 8))
+        batch_size = min(batch_size, n_rows)
+        max_epochs = self.max_iter
+        if max_epochs == "auto":
+            n_batches = -(-n_rows // batch_size)
+            max_epochs = -(-N_UPDATES // n_batches)
+        return Recipe(
+            layer_sizes=self._layer_sizes,
+            activation=self.activation,
+            linear_latent=self.representation == "latent",
+            loss=self.loss,
+            emphasis=self.emphasis,
+            batch_size=batch_size,
+            max_epochs=max_epochs,
+            learning_rate=self.learning_rate_init,
+            weight_decay=self.weight_decay,
+            patience=self.n_iter_no_change,
+            tol=self.tol,
+            callbacks=self.callbacks or [],
+            device=self.device,
+            seed=int(random_state.randint(np.iinfo(np.int32).max)),
+            verbose=int(self.verbose),
+        )
+
+    def _split(self, n_rows, random_state):
+        """Training and validation rows; None and None for all and no rows."""
+        if not self.early_stopping:
+            return None, None
+        return train_test_split(
+            np.arange(n_rows),
+            test_size=self.validation_fraction,
+            random_state=random_state,
+        )
+
+    def _weights_to_go_on_from(self):
+        """The weights of the previous fit, which must be of the same network."""
+        previous = self.net_.module__layer_sizes
+        if self._layer_sizes != previous:
+            raise ValueError(
+                f"warm_start=True goes on from a network with encoder layers of "
+                f"{previous} units, but 'hidden_layer_sizes' and 'n_components' now "
+                f"ask for {self._layer_sizes}. Set them back, or set warm_start=False."
+            )
+        return self.net_.module_.state_dict()
+
+    def _keep(self, codec, net, history, goes_on):
+        """Set the fitted attributes, all at once when nothing can fail any more."""
+        self._codec = codec
+        self.net_ = net
+        losses, validation_losses = history.losses, history.validation_losses
+        if goes_on:
+            losses = self.loss_curve_ + losses
+            validation_losses = self.validation_loss_curve_ + validation_losses
+        self.loss_curve_ = losses
+        self.validation_loss_curve_ = validation_losses
+        self.n_iter_ = len(losses)
+        self.best_loss_ = min(validation_losses or losses, default=np.inf)
+        self._stack = self.representation == "stack"
+        self._n_components = self._layer_sizes[-1]
+        self._n_features_out = (
+            sum(self._layer_sizes) if self._stack else self._n_components
+        )
+        if history.interrupted:
+            warnings.warn(
+                f"Training interrupted by user after {len(history.losses)} epochs; the "
+                f"weights so far are kept.",
+                ConvergenceWarning,
+                stacklevel=3,
+            )
+
+    def _expected(self, X):
+        """What the network expects in every cell of the validated `X`, in its units."""
+        values = np.empty(X.shape)
+        for rows in gen_batches(len(X), ROWS_AT_ONCE):
+            numeric, _ = predict_cells(self.net_, self._codec.encode(X[rows]))
+            values[rows] = self._codec.decode(numeric)
+        return values
+
+    def _predict_hidden(self, X, groups):
+        """What the network expects in each cell when its group of cells is hidden."""
+        values = np.empty(X.shape)
+        for group in range(N_HIDDEN_GROUPS):
+            hidden = groups == group
+            values[hidden] = self._expected(np.where(hidden, np.nan, X))[hidden]
+        return values
+
+    def _cell_errors(self, X):
+        check_is_fitted(self)
+        X = self._validate(X)
+        errors = np.empty(X.shape, dtype=np.float32)
+        for rows in gen_batches(len(X), ROWS_AT_ONCE):
+            errors[rows] = self._codec.squared_errors(X[rows], self._expected(X[rows]))
+        return errors
+
+
+def resolve_noises(noise, noise_factor, n_features, names):
+    """Turn `noise` and `noise_factor` into noises with one rate a column.
+
+    Parameters
+    ----------
+    noise, noise_factor
+        As the user gave them.
+    n_features : int
+    names : array-like of str or None
+        Column names, where there are any.
+
+    Returns
+    -------
+    noises : list of (str or callable, ndarray of shape (n_features,))
+        Noises to apply in turn.
+    """
+    factors = _column_factors(noise_factor, n_features, names)
+    if noise is None:
+        return []
+    if isinstance(noise, dict):
+        noises = _noises_by_column(noise, factors, names)
+    else:
+        kinds = noise if isinstance(noise, list) else [noise]
+        noises = [(_check_kind(kind), factors) for kind in kinds]
+    for kind, rates in noises:
+        if kind in PROBABILITIES and rates.max() > 1:
+            raise ValueError(
+                f"'noise_factor' is the probability that {kind!r} corrupts a cell and "
+                f"must be at most 1. Got {rates.max()}. Only 'gaussian' takes more: "
+                f"its 'noise_factor' is a standard deviation."
+            )
+    return noises
+
+
+def _noises_by_column(noise, factors, names):
+    kinds = [[] for _ in factors]
+    for column, of_column in noise.items():
+        position = _position(column, len(factors), names, "noise")
+        of_column = of_column if isinstance(of_column, list) else [of_column]
+        kinds[position] = [
+            _check_kind(kind, column) for kind in of_column if kind is not None
+        ]
+    return [
+        (
+            kind,
+            np.where(
+                [kind in of_column[turn : turn + 1] for of_column in kinds],
+                factors,
+                0.0,
+            ),
+        )
+        for turn in range(max(map(len, kinds)))
+        for kind in NOISES
+        if any(kind in of_column[turn : turn + 1] for of_column in kinds)
+    ]
+
+
+def _check_kind(kind, column=None):
+    if (isinstance(kind, str) and kind in NOISES) or (
+        column is None and callable(kind)
+    ):
+        return kind
+    where = "" if column is None else f" for column {column!r}"
+    expected = "" if column is not None else " or a callable"
+    raise ValueError(
+        f"'noise'{where} must be one of {sorted(NOISES)}{expected}. Got {kind!r}."
+    )
+
+
+def _column_factors(noise_factor, n_features, names):
+    """`noise_factor` as one number a column."""
+    if isinstance(noise_factor, dict):
+        factors = np.zeros(n_features)
+        for column, factor in noise_factor.items():
+            factors[_position(column, n_features, names, "noise_factor")] = factor
+    else:
+        factors = np.asarray(noise_factor, dtype=np.float64)
+        if factors.ndim == 0:
+            factors = np.full(n_features, factors)
+    if factors.shape != (n_features,):
+        raise ValueError(
+            f"'noise_factor' must be one number, or one for each of the {n_features} "
+            f"columns of X. Got an array of shape {factors.shape}."
+        )
+    if not (np.isfinite(factors).all() and factors.min() >= 0):
+        raise ValueError(
+            f"'noise_factor' must be finite and at least 0. Got {noise_factor!r}."
+        )
+    return factors
+
+
+def _position(column, n_features, names, parameter):
+    """Position of a column that is named, or numbered, in a dict."""
+    if isinstance(column, str):
+        positions = {} if names is None else {n: j for j, n in enumerate(names)}
+        if column in positions:
+            return positions[column]
+        known = (
+            "without column names" if names is None else f"with columns {list(names)}"
+        )
+    elif isinstance(column, Integral) and 0 <= column < n_features:
+        return column
+    else:
+        known = f"with {n_features} columns"
+    raise ValueError(
+        f"{parameter!r} names column {column!r}, but X is a table {known}. Use the "
+        f"name of a column, or its position from 0 to {n_features - 1}."
+    )

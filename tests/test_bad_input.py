@@ -1,0 +1,242 @@
+"""Bad input: a clear error that says name, value, rule and remedy, or a stated way."""
+
+import _thread
+import threading
+import time
+
+import numpy as np
+import pandas as pd
+import polars as pl
+import pytest
+from sklearn.exceptions import ConvergenceWarning, NotFittedError
+from skorch.callbacks import Callback
+
+from sklearn_dae import DenoisingAutoencoderTransformer
+
+FRAME = pd.DataFrame(np.random.default_rng(0).random((30, 3)), columns=list("abc"))
+
+
+@pytest.mark.parametrize(
+    ("params", "message"),
+    [
+        ({"n_components": 0}, r"'n_components' .* range \[1, inf\). Got 0"),
+        ({"hidden_layer_sizes": (8, 0)}, r"'hidden_layer_sizes' .* Got \(8, 0\)"),
+        ({"hidden_layer_sizes": (8.5,)}, "'hidden_layer_sizes' must hold integers"),
+        ({"activation": "swish"}, "'activation' .* Got 'swish'"),
+        ({"representation": "all"}, "'representation' .* Got 'all'"),
+        ({"noise": "dropout"}, "'noise' .* Got 'dropout'"),
+        ({"noise": ["swap", "blur"]}, r"'noise' must be one of .*swap.* Got 'blur'"),
+        (
+            {"noise": {"z": "swap"}},
+            r"'noise' names column 'z', .*\['a', 'b', 'c'\]",
+        ),
+        ({"noise": {3: "swap"}}, "'noise' names column 3, but .* from 0 to 2"),
+        ({"noise": {"a": "blur"}}, "'noise' for column 'a' .* Got 'blur'"),
+        ({"noise_factor": -0.1}, "'noise_factor' .* Got -0.1"),
+        ({"noise_factor": 1.5}, "'swap' .* at most 1. Got 1.5. Only 'gaussian'"),
+        ({"noise_factor": [0.1, 0.2]}, r"each of the 3 columns.* shape \(2,\)"),
+        ({"noise_factor": [0.1, 0.2, np.nan]}, "'noise_factor' must be finite"),
+        ({"noise_factor": {"q": 0.5}}, "'noise_factor' names column 'q'"),
+        ({"emphasis": 0.0}, r"'emphasis' .* \(0.0, 1.0\]. Got 0.0"),
+        ({"emphasis": 1.0, "noise": None}, "emphasis=1.0 .* smaller 'emphasis'"),
+        ({"emphasis": 1.0, "noise_factor": 0.0}, "emphasis=1.0 .* 'noise_factor'"),
+        ({"loss": "mse"}, "'loss' .* Got 'mse'"),
+        ({"loss": "log_loss"}, "scaling='standard' .* Set scaling='minmax'"),
+        ({"scaling": "robust"}, "'scaling' .* Got 'robust'"),
+        ({"learning_rate_init": 0.0}, "'learning_rate_init' .* Got 0.0"),
+        ({"batch_size": 0}, "'batch_size' .* Got 0"),
+        ({"max_iter": 0}, "'max_iter' .* Got 0"),
+        ({"weight_decay": -1.0}, "'weight_decay' .* Got -1.0"),
+        ({"validation_fraction": 1.0}, "'validation_fraction' .* Got 1.0"),
+        ({"callbacks": "print"}, "'callbacks' .* Got 'print'"),
+        ({"callbacks": [print]}, "'callbacks' must hold skorch callbacks"),
+        ({"device": "abacus"}, "'device' .* such as 'cpu'. Got 'abacus'"),
+        ({"random_state": -1}, "'random_state' .* Got -1"),
+    ],
+)
+def test_wrong_parameters_are_named_with_the_rule(small, params, message):
+    dae = small(**params)
+    with pytest.raises(ValueError, match=message):
+        dae.fit(FRAME)
+    assert not hasattr(dae, "net_")
+
+
+def test_column_names_need_names(small):
+    with pytest.raises(ValueError, match="a table without column names"):
+        small(noise={"a": "swap"}).fit(FRAME.to_numpy())
+
+
+def test_log_loss_outside_the_unit_range_names_column_and_remedy(small):
+    X = FRAME.to_numpy().copy()
+    X[3, 1] = 1.25
+    dae = small(loss="log_loss", scaling=None)
+    with pytest.raises(ValueError, match=r"column 1 .* to 1.25. Set scaling='minmax'"):
+        dae.fit(X)
+    assert np.isfinite(dae.fit(FRAME.to_numpy()).loss_curve_[-1])
+
+
+def test_infinity_is_refused(small):
+    X = FRAME.to_numpy().copy()
+    X[0, 0] = np.inf
+    with pytest.raises(ValueError, match="contains infinity"):
+        small().fit(X)
+    with pytest.raises(ValueError, match="contains infinity"):
+        small().fit(FRAME.to_numpy()).transform(X)
+
+
+@pytest.mark.parametrize(
+    ("X", "message"),
+    [
+        (np.empty((0, 3)), r"0 sample\(s\) .* minimum of 2"),
+        (np.ones((1, 3)), r"1 sample\(s\) .* minimum of 2"),
+        (np.empty((5, 0)), r"0 feature\(s\)"),
+        (np.ones(5), "Expected 2D array"),
+        ([["a", 1.0], ["b", 2.0]], "could not convert .*'a'.* numeric columns"),
+    ],
+)
+def test_tables_that_cannot_be_fitted(small, X, message):
+    with pytest.raises(ValueError, match=message):
+        small().fit(X)
+
+
+def test_column_names_must_be_unique(small):
+    frame = FRAME.set_axis(["a", "b", "a"], axis=1)
+    with pytest.raises(ValueError, match=r"(?s)unique.*'a' 2 times"):
+        small().fit(frame)
+
+
+@pytest.mark.parametrize("n_columns", [2, 4])
+@pytest.mark.parametrize(
+    "method",
+    ["transform", "reconstruct", "impute", "score", "score_samples", "cell_errors"],
+)
+def test_other_number_of_columns(small, method, n_columns):
+    dae = small().fit(FRAME.to_numpy())
+    with pytest.raises(ValueError, match=f"X has {n_columns} features.* expecting 3"):
+        getattr(dae, method)(np.ones((5, n_columns)))
+
+
+def test_inverse_transform_of_another_width(small):
+    with pytest.raises(ValueError, match=r"X has 5 features, .* the 24 .* the 8 "):
+        small().fit(FRAME).inverse_transform(np.ones((2, 5)))
+
+
+@pytest.mark.parametrize(
+    "method",
+    [
+        "transform",
+        "inverse_transform",
+        "reconstruct",
+        "impute",
+        "score",
+        "score_samples",
+        "cell_errors",
+        "get_feature_names_out",
+    ],
+)
+def test_unfitted(small, method):
+    arguments = [] if method == "get_feature_names_out" else [FRAME]
+    with pytest.raises(NotFittedError):
+        getattr(small(), method)(*arguments)
+
+
+def test_failed_refit_leaves_the_fitted_network(small):
+    dae = small().fit(FRAME)
+    Z = dae.transform(FRAME)
+    with pytest.raises(ValueError, match="shape"):
+        dae.set_params(noise=lambda X, factor, rng: X[:1]).fit(FRAME)
+    np.testing.assert_array_equal(dae.transform(FRAME), Z)
+
+
+def test_one_column(small):
+    X = FRAME[["a"]]
+    dae = small(noise="masking", max_iter=50).fit(X)
+    assert dae.transform(X).shape == (30, 24)
+    assert abs(dae.score(X)) < 0.5
+
+
+@pytest.mark.parametrize("scaling", ["standard", "minmax", "quantile", None])
+@pytest.mark.parametrize("noise", ["swap", "masking", "salt_and_pepper", "gaussian"])
+def test_constant_and_all_missing_columns(small, scaling, noise):
+    X = np.c_[FRAME, np.full(30, 7.1), np.full(30, np.nan)]
+    dae = small(scaling=scaling, noise=noise).fit(X)
+    values = dae.reconstruct(X)
+    assert (values[:, 3] == 7.1).all()
+    assert (values[:, 4] == 0).all()
+    other = np.c_[FRAME, np.full(30, -1e9), np.full(30, 5.0)]
+    np.testing.assert_allclose(dae.transform(other), dae.transform(X), atol=1e-6)
+    assert np.isfinite(dae.score(X))
+    assert (dae.cell_errors(other)[:, 3] > 1e9).all()
+
+
+def test_nothing_but_constants(small):
+    X = np.ones((10, 2))
+    dae = small().fit(X)
+    assert dae.loss_curve_ == [0.0] * 5
+    assert (dae.reconstruct(X) == 1).all()
+    assert dae.score(X) == 1.0
+    assert dae.score(X + 1) == 0.0
+
+
+def test_column_that_is_missing_in_the_first_rows_of_many(small):
+    X = np.random.default_rng(0).normal(5, 2, size=(20_000, 2))
+    X[:17_000, 1] = np.nan
+    dae = small(max_iter=1, hidden_layer_sizes=(), n_components=2).fit(X)
+    assert abs(dae._codec.statistics_.mean[1] - 5) < 0.2
+
+
+@pytest.mark.parametrize("nullable", [True, False])
+def test_missing_values_of_pandas_and_polars(small, holes, nullable):
+    names = list("abcde")
+    as_array = small().fit(holes).transform(holes)
+    frame = pd.DataFrame(holes, columns=names)
+    if nullable:
+        frame = frame.astype("Float64")
+    np.testing.assert_array_equal(small().fit(frame).transform(frame), as_array)
+    frame = pl.DataFrame(holes, schema=names, nan_to_null=nullable)
+    np.testing.assert_array_equal(small().fit(frame).transform(frame), as_array)
+
+
+def test_divergence_names_the_learning_rate(small):
+    dae = small(learning_rate_init=1e30, activation="identity", max_iter=20)
+    with pytest.raises(FloatingPointError, match=r"learning_rate_init=1e\+30. Try"):
+        dae.fit(FRAME)
+    assert not hasattr(dae, "net_")
+
+
+def test_warm_start_with_another_network(small):
+    X = FRAME.to_numpy()
+    dae = small(warm_start=True).fit(X)
+    with pytest.raises(ValueError, match=r"\(16, 8\) units.* ask for \(16, 9\)"):
+        dae.set_params(n_components=9).fit(X)
+    with pytest.raises(ValueError, match="expecting 3 features"):
+        dae.set_params(n_components=8).fit(X[:, :2])
+
+
+class Interrupt(Callback):
+    def on_batch_end(self, net, training, **kwargs):
+        if training and len(net.history) == 3:
+            raise KeyboardInterrupt
+
+
+@pytest.mark.parametrize("early_stopping", [True, False])
+def test_interrupt_keeps_the_weights_so_far_and_warns(small, early_stopping):
+    dae = small(callbacks=[Interrupt()], early_stopping=early_stopping)
+    with pytest.warns(ConvergenceWarning, match="interrupted by user after 2 epochs"):
+        dae.fit(FRAME)
+    assert dae.n_iter_ == len(dae.loss_curve_) == 2
+    assert np.isfinite(dae.transform(FRAME)).all()
+
+
+def test_ctrl_c():
+    dae = DenoisingAutoencoderTransformer(max_iter=1_000_000)
+    X = np.random.default_rng(0).normal(size=(2000, 5))
+
+    def press():
+        time.sleep(1.0)
+        _thread.interrupt_main()
+
+    threading.Thread(target=press).start()
+    with pytest.warns(ConvergenceWarning, match="Training interrupted by user"):
+        dae.fit(X)
+    assert np.isfinite(dae.transform(X)).all()

@@ -1,0 +1,90 @@
+"""Mini-batches: fresh noise in training, fixed noise in validation, clean targets."""
+
+import numpy as np
+import pytest
+import torch
+
+from sklearn_dae._batches import CorruptibleRows, FixedBatches, ShuffledBatches
+from sklearn_dae._cells import Cells
+from sklearn_dae._corruption import Corruption, swap
+
+from .conftest import make_cells, make_pool
+
+
+@pytest.fixture
+def cells():
+    numeric = np.random.default_rng(0).normal(size=(1000, 3))
+    numeric[::7, 1] = np.nan
+    return make_cells(numeric)
+
+
+def rows_of(cells, rate=0.3, emphasis=0.75, learnable=(True, True, True), seed=0):
+    rates = Cells(torch.full((3,), rate), torch.empty(0))
+    return CorruptibleRows(
+        cells,
+        Corruption([(swap, rates)], make_pool(cells)),
+        emphasis,
+        Cells(torch.tensor(learnable), torch.empty(0)),
+        torch.Generator().manual_seed(seed),
+    )
+
+
+def test_an_epoch_visits_every_row_once_in_batches_of_equal_size(cells):
+    batches = ShuffledBatches(rows_of(cells), 150)
+    targets = [clean.numeric for _, (clean, _) in batches]
+    assert len(batches) == len(targets) == 7
+    assert {len(target) for target in targets} == {142, 143}
+    visited = torch.cat(targets)[:, 0]
+    assert torch.equal(visited.sort().values, cells.numeric[:, 0].sort().values)
+
+
+def test_order_and_noise_are_fresh_in_every_epoch(cells):
+    batches = ShuffledBatches(rows_of(cells), 1000)
+    (first, (first_clean, _)), (second, (second_clean, _)) = (
+        next(iter(batches)) for _ in range(2)
+    )
+    assert not torch.equal(first_clean.numeric[:, 0], second_clean.numeric[:, 0])
+
+    def changed(noisy, clean):
+        order = clean.numeric[:, 0].argsort()
+        return (noisy["numeric"] != clean.numeric)[order][:, 0]
+
+    overlap = changed(first, first_clean) & changed(second, second_clean)
+    assert abs(overlap.float().mean() - 0.3 * 0.3) < 0.04
+
+
+def test_noise_is_fresh_in_every_batch_of_an_epoch():
+    same_rows = make_cells(np.tile(np.arange(10.0)[:, None], (20, 3)))
+    noisy = [inputs["numeric"] for inputs, _ in ShuffledBatches(rows_of(same_rows), 10)]
+    assert len({tuple(batch.ravel().tolist()) for batch in noisy}) == 20
+
+
+def test_target_is_clean_and_the_rows_are_not_touched(cells):
+    before = cells.numeric.clone()
+    for _, (clean, _) in ShuffledBatches(rows_of(cells, rate=1.0), 100):
+        known = set(before[:, 0].tolist())
+        assert set(clean.numeric[:, 0].tolist()) <= known
+    torch.testing.assert_close(cells.numeric, before, rtol=0, atol=0, equal_nan=True)
+
+
+def test_validation_batches_are_the_same_in_every_epoch(cells):
+    batches = FixedBatches(rows_of(cells), 300)
+    assert [len(batch[0]["numeric"]) for batch in batches] == [300, 300, 300, 100]
+    first = [inputs["numeric"].clone() for inputs, _ in batches]
+    second = [inputs["numeric"] for inputs, _ in batches]
+    torch.testing.assert_close(first, second, rtol=0, atol=0, equal_nan=True)
+    assert not torch.equal(first[0][:, 0], cells.numeric[:300, 0])
+
+
+def test_weights_are_emphasis_for_corrupted_zero_for_missing_and_constant(cells):
+    rows = rows_of(cells, emphasis=0.75, learnable=(True, True, False))
+    noisy, (clean, weights) = rows.corrupted_batch(slice(None))
+    changed = noisy["numeric"] != clean.numeric
+    missing = clean.numeric.isnan()
+    first = weights.numeric[:, 0]
+    assert (first[changed[:, 0]] == 0.75).all()
+    assert set(first.tolist()) == {0.75, 0.25}
+    assert abs((first == 0.75).float().mean() - 0.3) < 0.05
+    assert (weights.numeric[missing] == 0).all()
+    assert (weights.numeric[:, 1][~missing[:, 1]] > 0).all()
+    assert (weights.numeric[:, 2] == 0).all()

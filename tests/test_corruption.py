@@ -1,0 +1,204 @@
+"""Each corruption: rate, marginals, independence, and what it must not touch."""
+
+import numpy as np
+import pytest
+import torch
+
+from sklearn_dae._cells import Cells
+from sklearn_dae._corruption import (
+    NOISES,
+    Corruption,
+    custom,
+    gaussian,
+    masking,
+    salt_and_pepper,
+    swap,
+)
+
+from .conftest import make_cells, make_pool
+
+SEEDS = range(5)
+N_ROWS = 20_000
+
+
+def generator(seed=0):
+    return torch.Generator().manual_seed(seed)
+
+
+def rates(numeric, codes=()):
+    return Cells(torch.tensor(numeric), torch.tensor(codes))
+
+
+@pytest.fixture
+def cells():
+    """Two tied numeric columns and two tied categorical ones."""
+    rng = np.random.default_rng(0)
+    number, code = rng.normal(size=N_ROWS), rng.integers(50, size=N_ROWS)
+    return make_cells(np.c_[number, number], np.c_[code, code])
+
+
+@pytest.mark.parametrize("noise", [swap, masking, salt_and_pepper])
+@pytest.mark.parametrize("seed", SEEDS)
+def test_each_column_is_corrupted_at_its_own_rate(cells, noise, seed):
+    asked = rates([0.1, 0.5], [0.0, 0.3])
+    noisy, corrupted = noise(cells, make_pool(cells), asked, generator(seed))
+    for block, clean, mask, block_rates in zip(
+        noisy, cells, corrupted, asked, strict=True
+    ):
+        np.testing.assert_allclose(mask.float().mean(0), block_rates, atol=0.015)
+        changed = (block != clean) | (block.isnan() & ~clean.isnan())
+        assert not (changed & ~mask).any()
+        # Donors may hold the same value: one time in fifty for the categories.
+        np.testing.assert_allclose(changed.float().mean(0), block_rates, atol=0.02)
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_swap_keeps_the_marginals_and_breaks_the_ties(cells, seed):
+    noisy, _ = swap(
+        cells, make_pool(cells), rates([1.0, 1.0], [1.0, 1.0]), generator(seed)
+    )
+    quantiles = torch.linspace(0.05, 0.95, 19)
+    np.testing.assert_allclose(
+        noisy.numeric.quantile(quantiles, dim=0),
+        cells.numeric.quantile(quantiles, dim=0),
+        atol=0.06,
+    )
+    shares = torch.bincount(noisy.codes[:, 0], minlength=50) / N_ROWS
+    np.testing.assert_allclose(shares, 1 / 50, atol=0.006)
+    # One donor row for several cells would leave the tied columns tied.
+    assert abs(np.corrcoef(noisy.numeric.T)[0, 1]) < 0.03
+    assert (noisy.codes[:, 0] == noisy.codes[:, 1]).float().mean() < 0.03
+
+
+def test_swap_draws_from_the_whole_pool_not_from_the_batch():
+    pool_cells = make_cells(np.arange(1000.0)[:, None])
+    batch = pool_cells.rows(slice(0, 2))
+    drawn = set()
+    for seed in range(200):
+        noisy, _ = swap(batch, make_pool(pool_cells), rates([1.0]), generator(seed))
+        drawn |= set(noisy.numeric.ravel().tolist())
+    assert len(drawn) > 250
+
+
+def test_masking_hides_cells_as_if_they_were_missing(cells):
+    noisy, corrupted = masking(
+        cells, make_pool(cells), rates([0.5, 0.5], [0.5, 0.5]), generator()
+    )
+    for missing, mask in zip(noisy.missing(), corrupted, strict=True):
+        assert torch.equal(missing, mask)
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_salt_and_pepper_sets_the_extremes_with_equal_chances(cells, seed):
+    pool = make_pool(cells)
+    noisy, corrupted = salt_and_pepper(
+        cells, pool, rates([0.4, 0.4], [0.0, 0.0]), generator(seed)
+    )
+    hit = noisy.numeric[:, 0][corrupted.numeric[:, 0]]
+    low, high = hit == pool.low[0], hit == pool.high[0]
+    assert (low | high).all()
+    assert abs(low.float().mean() - 0.5) < 0.03
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_gaussian_noise_has_the_standard_deviation_asked_for(cells, seed):
+    noisy, corrupted = gaussian(
+        cells, make_pool(cells), rates([0.5, 0.0], [0.0, 0.0]), generator(seed)
+    )
+    added = noisy.numeric - cells.numeric
+    np.testing.assert_allclose(added.std(0), [0.5, 0.0], atol=0.01)
+    assert abs(added[:, 0].mean()) < 0.015
+    assert corrupted.numeric[:, 0].all()
+    assert not corrupted.numeric[:, 1].any()
+
+
+def test_gaussian_noise_is_clipped_to_the_valid_range_only_where_there_is_one():
+    cells = make_cells(np.linspace(0, 1, 500)[:, None])
+    strong = rates([1.0])
+    clipped, _ = gaussian(cells, make_pool(cells, clip=True), strong, generator())
+    free, _ = gaussian(cells, make_pool(cells, clip=False), strong, generator())
+    assert (clipped.numeric.min(), clipped.numeric.max()) == (0.0, 1.0)
+    assert free.numeric.min() < -0.5
+    assert free.numeric.max() > 1.5
+
+
+@pytest.mark.parametrize("noise", [salt_and_pepper, gaussian])
+def test_categories_are_swapped_where_a_noise_is_for_numbers_only(cells, noise):
+    noisy, corrupted = noise(
+        cells, make_pool(cells), rates([0.0, 0.0], [0.3, 0.0]), generator()
+    )
+    changed = noisy.codes != cells.codes
+    assert abs(changed[:, 0].float().mean() - 0.3) < 0.02
+    assert not changed[:, 1].any()
+    assert not (changed & ~corrupted.codes).any()
+    assert set(noisy.codes[:, 0].tolist()) <= set(range(50))
+
+
+@pytest.mark.parametrize("name", NOISES)
+def test_input_is_not_changed_and_missing_cells_stay_missing(cells, name):
+    cells.numeric[::3, 0] = torch.nan
+    cells.codes[::4, 1] = -1
+    before = Cells(cells.numeric.clone(), cells.codes.clone())
+    noisy, corrupted = NOISES[name](
+        cells, make_pool(cells), rates([0.9, 0.9], [0.9, 0.9]), generator()
+    )
+    torch.testing.assert_close(cells, before, rtol=0, atol=0, equal_nan=True)
+    for was, now, mask in zip(cells.missing(), noisy.missing(), corrupted, strict=True):
+        assert now[was].all()
+        assert not mask[was].any()
+
+
+@pytest.mark.parametrize("name", NOISES)
+def test_same_generator_state_same_corruption(cells, name):
+    def corrupt(seed):
+        asked = rates([0.5, 0.5], [0.5, 0.5])
+        return NOISES[name](cells, make_pool(cells), asked, generator(seed))
+
+    torch.testing.assert_close(corrupt(3), corrupt(3), rtol=0, atol=0, equal_nan=True)
+    assert not torch.equal(corrupt(3)[0].numeric, corrupt(4)[0].numeric)
+
+
+def test_noises_in_turn_report_every_cell_that_any_of_them_picked(cells):
+    steps = [
+        (masking, rates([0.5, 0.0], [0.0, 0.0])),
+        (swap, rates([0.0, 0.5], [0.0, 0.0])),
+    ]
+    _, corrupted = Corruption(steps, make_pool(cells))(cells, generator())
+    np.testing.assert_allclose(corrupted.numeric.float().mean(0), 0.5, atol=0.02)
+    assert not corrupted.codes.any()
+
+
+def test_callable_noise_gets_a_copy_the_factors_and_a_seeded_generator(cells):
+    seen = []
+
+    def shift(X, noise_factor, rng):
+        seen.append((X.shape, noise_factor.tolist(), rng.random()))
+        X[:, 0] += noise_factor[0]
+        return X
+
+    before = cells.numeric.clone()
+    asked = rates([0.25, 0.5], [0.0, 0.0])
+    for _ in range(2):
+        noisy, corrupted = custom(shift)(cells, make_pool(cells), asked, generator())
+    assert torch.equal(cells.numeric, before)
+    torch.testing.assert_close(noisy.numeric[:, 0], before[:, 0] + 0.25)
+    assert corrupted.numeric[:, 0].all()
+    assert not corrupted.numeric[:, 1].any()
+    assert seen[0] == seen[1]
+    assert seen[0][:2] == ((N_ROWS, 2), [0.25, 0.5])
+
+
+@pytest.mark.parametrize(
+    ("returned", "match"),
+    [
+        (lambda X: X[:-1], r"shape \(3, 2\)"),
+        (lambda X: X[:, 0], r"shape \(4,\)"),
+        (lambda X: X / 0.0, "with infinite values"),
+    ],
+)
+@pytest.mark.filterwarnings("ignore:divide by zero")
+def test_callable_noise_must_return_finite_numbers_of_the_same_shape(returned, match):
+    cells = make_cells(np.ones((4, 2)))
+    noise = custom(lambda X, noise_factor, rng: returned(X))
+    with pytest.raises(ValueError, match=match):
+        noise(cells, make_pool(cells), rates([0.1, 0.1]), generator())

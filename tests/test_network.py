@@ -1,0 +1,187 @@
+"""The network over cells, and the loss, against independent computations."""
+
+import numpy as np
+import pytest
+import torch
+from sklearn.metrics import log_loss
+
+from sklearn_dae._cells import Cells
+from sklearn_dae._loss import ReconstructionLoss, expected_cells, mean_errors
+from sklearn_dae._network import (
+    ACTIVATIONS,
+    DenoisingAutoencoder,
+    initialize_parameters,
+)
+
+from .conftest import make_cells
+
+N_LEVELS = (3, 3, 5)
+
+
+def make_network(seed=0, n_numeric=2, n_levels=N_LEVELS, **params):
+    settings = {"layer_sizes": (7, 4), "activation": "relu", "linear_latent": False}
+    network = DenoisingAutoencoder(n_numeric, n_levels, **{**settings, **params})
+    center = torch.arange(float(n_numeric))
+    generator = torch.Generator().manual_seed(seed)
+    initialize_parameters(network, center, generator)
+    return network
+
+
+@pytest.fixture
+def cells():
+    return make_cells(
+        [[0.5, np.nan], [1.5, -2.0], [np.nan, 0.0]],
+        [[0, 2, 4], [-1, 1, 0], [2, -1, -1]],
+    )
+
+
+def one_hot(codes):
+    blocks = []
+    for column, size in zip(codes.T, N_LEVELS, strict=True):
+        block = torch.zeros(len(codes), size + 1)
+        block[torch.arange(len(codes)), column] = 1.0
+        blocks.append(block[:, :size])
+    return torch.cat(blocks, 1)
+
+
+def test_first_layer_is_a_linear_layer_over_centred_numbers_and_one_hot_codes(cells):
+    first = make_network().first
+    numbers = torch.nan_to_num(cells.numeric - torch.tensor([0.0, 1.0]))
+    expected = (
+        numbers @ first.weight.T + first.bias + one_hot(cells.codes) @ first.levels[:-1]
+    )
+    torch.testing.assert_close(first(*cells), expected)
+
+
+def test_a_missing_cell_adds_nothing():
+    first = make_network().first
+    empty = make_cells([[np.nan, np.nan]], [[-1, -1, -1]])
+    torch.testing.assert_close(first(*empty)[0], first.bias)
+    at_the_mean = make_cells([[0.0, 1.0]], [[-1, -1, -1]])
+    torch.testing.assert_close(first(*at_the_mean), first(*empty))
+
+
+def test_shapes_of_layers_and_output(cells):
+    network = make_network()
+    assert [layer.shape for layer in network.encode(*cells)] == [(3, 7), (3, 4)]
+    assert network(*cells).shape == (3, 2 + sum(N_LEVELS))
+
+
+@pytest.mark.parametrize("activation", ACTIVATIONS)
+def test_latent_layer_is_linear_only_when_asked(activation):
+    def latent(linear_latent):
+        network = make_network(activation=activation, linear_latent=linear_latent)
+        return network.encode(
+            torch.linspace(-9, 9, 50)[:, None].repeat(1, 2),
+            torch.full((50, 3), -1),
+        )[-1]
+
+    linear = latent(True)
+    assert linear.min() < 0 < linear.max()
+    torch.testing.assert_close(ACTIVATIONS[activation]()(linear), latent(False))
+
+
+def test_initial_weights_come_from_the_generator_within_the_bound():
+    same, other = make_network(0).state_dict(), make_network(1).state_dict()
+    for name, values in make_network(0).state_dict().items():
+        assert torch.equal(values, same[name])
+        if name not in ("first.center", "first.offsets"):
+            assert not torch.equal(values, other[name])
+            bound = 1 / {"first": 5, "hidde": 7}.get(name[:5], 4) ** 0.5
+            assert values.abs().max() <= bound
+            assert values.abs().max() > 0.5 * bound
+
+
+def test_table_without_numeric_columns():
+    network = make_network(n_numeric=0)
+    codes = torch.tensor([[0, 1, 4], [2, 2, -1]])
+    assert network(torch.empty(2, 0), codes).shape == (2, sum(N_LEVELS))
+
+
+def weighted(cells, numeric=1.0, codes=1.0):
+    weights = Cells(
+        torch.full(cells.numeric.shape, numeric), torch.full(cells.codes.shape, codes)
+    )
+    return cells, Cells(
+        *(w.masked_fill(m, 0.0) for w, m in zip(weights, cells.missing(), strict=True))
+    )
+
+
+@pytest.mark.parametrize("kind", ["squared_error", "absolute_error", "log_loss"])
+def test_predicting_the_means_costs_one(kind):
+    numbers = np.random.default_rng(0).beta(1, 3, size=(500, 2))
+    numbers[:, 1] *= 0.3
+    numbers[::5, 0] = np.nan
+    cells = make_cells(numbers)
+    center = cells.numeric.nanmean(0)
+    baseline = mean_errors(kind, cells.numeric, center)
+    loss = ReconstructionLoss(kind, (), baseline, torch.empty(0))
+    output = center.logit() if kind == "log_loss" else center
+    cost = loss(output.expand(500, 2), weighted(cells))
+    torch.testing.assert_close(cost, torch.tensor(1.0))
+
+
+def test_predicting_the_frequencies_costs_one():
+    codes = np.repeat([[0], [1], [2]], [60, 30, 10], axis=0)
+    cells = make_cells(np.empty((100, 0)), codes)
+    shares = torch.tensor([0.6, 0.3, 0.1])
+    entropy = -(shares * shares.log()).sum()
+    loss = ReconstructionLoss("squared_error", (3,), torch.empty(0), entropy[None])
+    cost = loss(shares.log().expand(100, 3), weighted(cells))
+    torch.testing.assert_close(cost, torch.tensor(1.0))
+
+
+def test_loss_of_numbers_and_categories_against_a_plain_computation(cells):
+    output = torch.randn(3, 2 + sum(N_LEVELS), generator=torch.Generator())
+    numeric_baseline, entropies = (
+        torch.tensor([2.0, 4.0]),
+        torch.tensor([0.5, 1.0, 2.0]),
+    )
+    loss = ReconstructionLoss("squared_error", N_LEVELS, numeric_baseline, entropies)
+    target = weighted(cells, numeric=0.25, codes=0.75)
+
+    total = base = 0.0
+    for row in range(3):
+        for j in range(2):
+            x = cells.numeric[row, j]
+            if not x.isnan():
+                total += 0.25 * (output[row, j] - x) ** 2 / 3.0
+                base += 0.25 * numeric_baseline[j] / 3.0
+        start = 2
+        for j, size in enumerate(N_LEVELS):
+            code = cells.codes[row, j]
+            if code >= 0:
+                p = output[row, start : start + size].double().softmax(0).numpy()
+                ce = log_loss([int(code)], [p], labels=range(size))
+                total += 0.75 * ce / entropies[j]
+                base += 0.75
+            start += size
+    torch.testing.assert_close(loss(output, target), total / base)
+
+
+def test_cells_of_weight_zero_have_no_gradient(cells):
+    output = torch.zeros(3, 2 + sum(N_LEVELS), requires_grad=True)
+    loss = ReconstructionLoss(
+        "squared_error", N_LEVELS, torch.ones(2), torch.ones(len(N_LEVELS))
+    )
+    loss(output, weighted(cells)).backward()
+    gradient = output.grad
+    assert gradient.isfinite().all()
+    assert (gradient[:, :2][cells.numeric.isnan()] == 0).all()
+    assert (gradient[1, 2:5] == 0).all()
+    assert (gradient[1, 5:8] != 0).all()
+
+
+def test_nothing_to_learn_costs_nothing():
+    cells = make_cells(np.ones((4, 2)))
+    loss = ReconstructionLoss("squared_error", (), torch.zeros(2), torch.empty(0))
+    assert loss(torch.ones(4, 2), weighted(cells, numeric=0.0)) == 0.0
+
+
+def test_expected_cells_are_numbers_and_probabilities():
+    output = torch.tensor([[0.0, 2.0, 1.0, 1.0, 0.0, 9.0]])
+    numeric, probabilities = expected_cells(output, "squared_error", (2, 2))
+    assert numeric.tolist() == [[0.0, 2.0]]
+    np.testing.assert_allclose(probabilities[0], [0.5, 0.5, 0.0, 1.0], atol=2e-4)
+    numeric, _ = expected_cells(output, "log_loss", (2, 2))
+    np.testing.assert_allclose(numeric[0], [0.5, 0.880797], atol=1e-6)

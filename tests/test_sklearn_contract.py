@@ -1,0 +1,143 @@
+"""scikit-learn's own checks, all of them, and the tools around an estimator."""
+
+import pickle
+from copy import deepcopy
+from functools import partial
+
+import numpy as np
+import pandas as pd
+import pytest
+from sklearn import set_config
+from sklearn.base import clone
+from sklearn.cluster import KMeans
+from sklearn.compose import make_column_transformer
+from sklearn.linear_model import LogisticRegression
+from sklearn.model_selection import GridSearchCV, cross_val_score
+from sklearn.pipeline import make_pipeline, make_union
+from sklearn.preprocessing import StandardScaler
+from sklearn.utils import estimator_checks
+from sklearn.utils.estimator_checks import parametrize_with_checks
+
+from sklearn_dae import DenoisingAutoencoderTransformer
+
+from .conftest import small
+
+FAST = partial(small, max_iter=3)
+ESTIMATORS = [
+    DenoisingAutoencoderTransformer(max_iter=2),
+    FAST(noise="swap"),
+    FAST(noise="masking"),
+    FAST(noise="salt_and_pepper"),
+    FAST(noise="gaussian"),
+    FAST(noise=["masking", "gaussian"]),
+    FAST(noise=None),
+    FAST(loss="absolute_error"),
+    FAST(loss="log_loss", scaling="minmax", noise="gaussian"),
+    FAST(representation="latent"),
+    FAST(scaling="minmax"),
+    FAST(scaling="quantile"),
+    FAST(scaling=None),
+    FAST(early_stopping=True),
+    FAST(hidden_layer_sizes=(), activation="tanh", random_state=None),
+]
+
+
+@parametrize_with_checks(ESTIMATORS)
+def test_scikit_learn_check(estimator, check):
+    check(estimator)
+
+
+UNLISTED_CHECKS = [
+    "check_param_validation",
+    "check_set_output_transform",
+    "check_set_output_transform_pandas",
+    "check_set_output_transform_polars",
+    "check_global_output_transform_pandas",
+    "check_global_set_output_transform_polars",
+    "check_transformer_get_feature_names_out",
+    "check_transformer_get_feature_names_out_pandas",
+    "check_get_feature_names_out_error",
+    "check_dataframe_column_names_consistency",
+    "check_inplace_ensure_writeable",
+]
+
+
+# Four of them pass an array to what they fitted on a DataFrame.
+@pytest.mark.filterwarnings("ignore:X (has|does not have valid) feature names")
+@pytest.mark.parametrize("name", UNLISTED_CHECKS)
+def test_check_that_check_estimator_does_not_list(name):
+    estimator = FAST()
+    getattr(estimator_checks, name)(type(estimator).__name__, estimator)
+
+
+def test_fitted_copies_give_bit_equal_features(digits):
+    X, X_test, *_ = digits
+    dae = small().fit(X)
+    expected = dae.transform(X_test)
+    for copy in (
+        pickle.loads(pickle.dumps(dae)),
+        deepcopy(dae),
+        clone(dae).fit(X),
+    ):
+        np.testing.assert_array_equal(copy.transform(X_test), expected)
+
+
+def test_grid_search_in_two_processes_over_a_cached_pipeline(digits, tmp_path):
+    X, _, y, _ = digits
+    pipeline = make_pipeline(
+        small(), LogisticRegression(max_iter=2000), memory=str(tmp_path)
+    )
+    grid = {"denoisingautoencodertransformer__noise_factor": [0.1, 0.3]}
+    search = GridSearchCV(pipeline, grid, cv=2, n_jobs=2).fit(X, y)
+    sequential = GridSearchCV(clone(pipeline), grid, cv=2).fit(X, y)
+    np.testing.assert_array_equal(
+        search.cv_results_["mean_test_score"],
+        sequential.cv_results_["mean_test_score"],
+    )
+    assert search.best_score_ > 0.6
+
+
+def test_search_without_labels_uses_score(digits):
+    X = digits[0]
+    search = GridSearchCV(small(), {"noise": ["swap", "masking"]}, cv=2).fit(X)
+    assert len(set(search.cv_results_["mean_test_score"])) == 2
+
+
+def test_feature_union_and_column_transformer(table):
+    frame = pd.DataFrame(table, columns=list("abcde"))
+    union = make_union(StandardScaler(), small())
+    assert union.fit_transform(frame).shape == (120, 5 + 24)
+    columns = make_column_transformer(
+        (small(), ["a", "c", "d"]), remainder="passthrough"
+    )
+    out = columns.set_output(transform="pandas").fit_transform(frame)
+    assert out.shape == (120, 24 + 2)
+    np.testing.assert_array_equal(out["remainder__b"], frame["b"])
+
+
+def test_global_pandas_output_reaches_features_but_not_the_insides(table):
+    plain = small().fit_transform(table)
+    set_config(transform_output="pandas")
+    try:
+        frame = small().fit_transform(table)
+    finally:
+        set_config(transform_output="default")
+    assert isinstance(frame, pd.DataFrame)
+    assert list(frame.columns[:2]) == [
+        "denoisingautoencodertransformer0",
+        "denoisingautoencodertransformer1",
+    ]
+    np.testing.assert_array_equal(frame, plain)
+
+
+def test_clusterer_and_classifier_behind_it(digits):
+    X, _, y, _ = digits
+    assert make_pipeline(small(), KMeans(3, n_init=1)).fit_predict(X).shape == (300,)
+    pipeline = make_pipeline(small(), LogisticRegression(max_iter=2000))
+    assert cross_val_score(pipeline, X, y.astype(str), cv=2).mean() > 0.6
+
+
+def test_repr_shows_only_changed_parameters():
+    dae = DenoisingAutoencoderTransformer(noise="masking")
+    assert repr(dae) == "DenoisingAutoencoderTransformer(noise='masking')"
+    assert "DenoisingAutoencoderTransformer" in dae._repr_html_()

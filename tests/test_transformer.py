@@ -1,0 +1,348 @@
+"""The estimator: what it learns, gives back, scores and reports."""
+
+import numpy as np
+import pandas as pd
+import polars as pl
+import pytest
+from sklearn.datasets import load_digits
+from sklearn.decomposition import PCA
+from sklearn.preprocessing import StandardScaler
+from skorch.callbacks import Callback, EpochScoring
+
+from sklearn_dae import DenoisingAutoencoderTransformer
+
+
+def test_features_are_the_layers_of_the_encoder(small, table):
+    stack = small().fit(table)
+    Z = stack.transform(table)
+    assert Z.shape == (120, 16 + 8)
+    assert Z.dtype == np.float32
+    latent = small(representation="latent").fit(table).transform(table)
+    assert latent.shape == (120, 8)
+    # Rectified in the stack, linear as a bottleneck.
+    assert Z.min() == 0
+    assert latent.min() < 0
+
+
+def test_hidden_layer_sizes_may_be_one_number(small, table):
+    np.testing.assert_array_equal(
+        small(hidden_layer_sizes=16).fit_transform(table),
+        small(hidden_layer_sizes=(16,)).fit_transform(table),
+    )
+
+
+def test_default_network_is_three_layers_of_256(table):
+    dae = DenoisingAutoencoderTransformer(max_iter=1).fit(table)
+    assert dae.transform(table).shape == (120, 768)
+    assert dae.get_feature_names_out()[-1] == "denoisingautoencodertransformer767"
+
+
+def test_automatic_number_of_epochs_makes_two_thousand_updates(small):
+    X = np.random.default_rng(0).normal(size=(4000, 2))
+    dae = small(n_components=2, hidden_layer_sizes=(), max_iter="auto").fit(X)
+    assert dae.n_iter_ == 2000 / 16
+
+
+@pytest.mark.parametrize("representation", ["stack", "latent"])
+@pytest.mark.parametrize("scaling", ["standard", "minmax", "quantile", None])
+def test_inverse_transform_is_reconstruct(small, holes, representation, scaling):
+    dae = small(representation=representation, scaling=scaling).fit(holes)
+    Z = dae.transform(holes)
+    expected = dae.reconstruct(holes)
+    np.testing.assert_allclose(dae.inverse_transform(Z), expected, rtol=1e-4, atol=1e-5)
+    latent = dae.inverse_transform(Z[:, -8:])
+    np.testing.assert_allclose(latent, expected, rtol=1e-4, atol=1e-5)
+
+
+def test_network_without_noise_learns_to_copy(digits):
+    X = digits[0]
+    dae = DenoisingAutoencoderTransformer(
+        noise=None, hidden_layer_sizes=(64,), n_components=64, random_state=0
+    ).fit(X)
+    error = np.square(dae.reconstruct(X) - X).mean()
+    assert error < 0.05 * X.var(axis=0).mean()
+
+
+def test_log_loss_keeps_reconstructions_within_the_training_range(small, table):
+    dae = small(loss="log_loss", scaling="minmax", max_iter=50).fit(table)
+    values = dae.reconstruct(table * 3)
+    assert (values >= table.min(axis=0) - 1e-6).all()
+    assert (values <= table.max(axis=0) + 1e-6).all()
+
+
+def test_denoising_beats_the_identity_and_the_column_means():
+    X = load_digits().data
+    X, X_test = X[:1200], X[1200:]
+    dae = DenoisingAutoencoderTransformer(
+        hidden_layer_sizes=(128,), n_components=64, noise_factor=0.3, random_state=0
+    ).fit(X)
+    rng = np.random.default_rng(0)
+    donors = X[rng.integers(len(X), size=X_test.shape), np.arange(X.shape[1])]
+    noisy = np.where(rng.random(X_test.shape) < 0.3, donors, X_test)
+    scale = StandardScaler().fit(X).scale_
+
+    def error(values):
+        return np.square((values - X_test) / scale).mean()
+
+    repaired = error(dae.reconstruct(noisy))
+    assert repaired < 0.85 * error(noisy)
+    assert repaired < 0.65 * error(X.mean(axis=0))
+    assert dae.loss_curve_[-1] < 0.5 < dae.loss_curve_[0] <= 1.2
+
+
+def test_score_is_above_that_of_principal_components(digits):
+    X, X_test, *_ = digits
+    n_components = 16
+    dae = DenoisingAutoencoderTransformer(
+        n_components, hidden_layer_sizes=(128,), representation="latent", random_state=0
+    ).fit(X)
+
+    scaler = StandardScaler().fit(X)
+    pca = PCA(n_components, random_state=0).fit(scaler.transform(X))
+    target = scaler.transform(X_test)
+    groups = np.random.RandomState(0).randint(5, size=X_test.shape, dtype=np.int8)
+    predicted = np.empty_like(target)
+    for group in range(5):
+        hidden = groups == group
+        codes = pca.transform(np.where(hidden, 0.0, target))
+        predicted[hidden] = pca.inverse_transform(codes)[hidden]
+    pca_score = 1 - np.square(predicted - target).sum() / np.square(target).sum()
+    assert pca_score > 0.2
+    assert dae.score(X_test) > pca_score + 0.05
+
+
+def test_score_is_of_hidden_cells_and_falls_to_nothing_without_relations(digits):
+    X, X_test, *_ = digits
+    rng = np.random.default_rng(0)
+    shuffled = [rng.permuted(part, axis=0) for part in (X, X_test)]
+    params = {"hidden_layer_sizes": (64,), "n_components": 64, "random_state": 0}
+    dae = DenoisingAutoencoderTransformer(noise="masking", **params)
+    assert dae.fit(X).score(X_test) > 0.35
+    assert dae.fit(shuffled[0]).score(shuffled[1]) < 0.05
+
+
+def test_score_is_not_best_with_the_least_noise(digits):
+    X, X_test, *_ = digits
+    scores = [
+        DenoisingAutoencoderTransformer(
+            hidden_layer_sizes=(64,),
+            n_components=64,
+            noise_factor=factor,
+            random_state=0,
+        )
+        .fit(X)
+        .score(X_test)
+        for factor in (0.0, 0.05, 0.3)
+    ]
+    assert scores == sorted(scores)
+    assert scores[-1] > scores[0] + 0.1
+
+
+def test_score_does_not_depend_on_scale_or_missing_cells(small, holes):
+    scores = [small().fit(holes * scale).score(holes * scale) for scale in (1, 1000)]
+    np.testing.assert_allclose(*scores, rtol=1e-3)
+    assert small().fit(holes).score(np.full((3, 5), np.nan)) == 1.0
+
+
+def test_odd_rows_and_cells_are_found(digits):
+    X, X_test, *_ = digits
+    dae = DenoisingAutoencoderTransformer(
+        hidden_layer_sizes=(64,), n_components=64, random_state=0
+    ).fit(X)
+    odd = X_test.copy()
+    odd[np.arange(200), 28] = 16 - odd[np.arange(200), 28]
+    assert (dae.score_samples(odd) < dae.score_samples(X_test)).mean() > 0.8
+    errors = dae.cell_errors(odd)
+    assert errors.shape == odd.shape
+    np.testing.assert_allclose(-errors.mean(axis=1), dae.score_samples(odd), rtol=1e-5)
+
+
+def test_cell_errors_are_in_units_of_the_training_variance(small, holes):
+    dae = small().fit(holes)
+    expected = np.square(holes - dae.reconstruct(holes)) / np.nanvar(holes, axis=0)
+    np.testing.assert_allclose(dae.cell_errors(holes), expected, rtol=1e-4)
+    assert dae.score_samples(np.full((1, 5), np.nan)) == [0.0]
+
+
+def test_impute_fills_missing_cells_better_than_the_mean(table, holes):
+    dae = DenoisingAutoencoderTransformer(
+        noise="masking", hidden_layer_sizes=(64,), n_components=64, random_state=0
+    )
+    filled = dae.fit(holes).impute(holes)
+    missing = np.isnan(holes)
+    np.testing.assert_array_equal(filled[~missing], holes[~missing])
+    assert np.isfinite(filled).all()
+    error = np.square(filled - table)[missing].mean()
+    by_mean = np.square(np.nanmean(holes, axis=0) - table)[missing].mean()
+    assert error < 0.5 * by_mean
+
+
+@pytest.mark.parametrize("kind", ["pandas", "polars"])
+def test_frames_in_frames_out(small, holes, kind):
+    names = ["a", "b", "c", "d", "e"]
+    if kind == "pandas":
+        frame = pd.DataFrame(holes, columns=names, index=np.arange(120) * 10)
+        frame["n"] = np.arange(120)
+    else:
+        frame = pl.DataFrame(holes, schema=names).with_columns(n=pl.arange(120))
+    dae = small().fit(frame)
+    for table in (
+        dae.reconstruct(frame),
+        dae.impute(frame),
+        dae.inverse_transform(dae.transform(frame)),
+    ):
+        assert type(table) is type(frame)
+        assert list(table.columns) == [*names, "n"]
+        assert list(table.dtypes) == list(frame.dtypes)
+    errors = dae.cell_errors(frame)
+    assert list(errors.columns) == [*names, "n"]
+    if kind == "pandas":
+        assert dae.impute(frame).index.equals(frame.index)
+        assert errors.index.equals(frame.index)
+    features = dae.set_output(transform=kind).transform(frame)
+    assert list(features.columns) == dae.get_feature_names_out().tolist()
+    assert type(dae.inverse_transform(features)) is type(frame)
+
+
+def test_losses_are_relative_and_fall(small, table):
+    dae = small(max_iter=40).fit(table)
+    assert dae.n_iter_ == len(dae.loss_curve_) == 40
+    assert dae.best_loss_ == min(dae.loss_curve_)
+    assert dae.validation_loss_curve_ == []
+    assert 0.8 < dae.loss_curve_[0] < 1.5
+    assert dae.loss_curve_[-1] < 0.9 * dae.loss_curve_[0]
+    scaled = small(max_iter=40).fit(table * 1e6 - 5)
+    np.testing.assert_allclose(scaled.loss_curve_, dae.loss_curve_, rtol=1e-3)
+
+
+def test_early_stopping_restores_the_best_weights(small, table):
+    weights = {}
+
+    class Keep(Callback):
+        def on_epoch_end(self, net, **kwargs):
+            state = net.module_.state_dict()
+            weights[len(net.history)] = {k: v.clone() for k, v in state.items()}
+
+    dae = small(
+        early_stopping=True,
+        n_iter_no_change=5,
+        max_iter=500,
+        learning_rate_init=0.05,
+        tol=0.0,
+        callbacks=[Keep()],
+    ).fit(table)
+    curve = dae.validation_loss_curve_
+    best = int(np.argmin(curve))
+    assert len(curve) == dae.n_iter_ == best + 1 + 5 < 500
+    assert dae.best_loss_ == curve[best]
+    restored = dae.net_.module_.state_dict()
+    assert all((restored[k] == v).all() for k, v in weights[best + 1].items())
+    assert any((restored[k] != v).any() for k, v in weights[best].items())
+
+
+def test_warm_start_goes_on_where_it_stopped(small, table):
+    dae = small(warm_start=True, max_iter=30).fit(table)
+    first = list(dae.loss_curve_)
+    dae.fit(table)
+    assert dae.n_iter_ == 60
+    assert dae.loss_curve_[:30] == first
+    assert dae.loss_curve_[30] < 0.8 * first[0]
+    dae.set_params(warm_start=False).fit(table)
+    assert dae.loss_curve_ == first
+
+
+def test_warm_start_keeps_the_scales(small, table):
+    dae = small(warm_start=True).fit(table)
+    dae.set_params(learning_rate_init=1e-12).fit(table[:50] * 100)
+    again = small().fit(table)
+    np.testing.assert_allclose(dae.transform(table), again.transform(table), atol=1e-6)
+
+
+def test_skorch_callbacks_are_called_and_left_to_the_user(small, table):
+    class Count(Callback):
+        def initialize(self):
+            self.epochs = 0
+            return self
+
+        def on_epoch_end(self, net, **kwargs):
+            self.epochs += 1
+
+    count = Count()
+    callbacks = [count, ("extra", EpochScoring(lambda net, X, y: 0.0, name="zero"))]
+    dae = small(callbacks=callbacks).fit(table)
+    assert count.epochs == 5
+    assert dae.callbacks is callbacks
+    assert len(callbacks) == 2
+
+
+def test_callback_may_stop_training_without_a_warning(small, table):
+    class Stop(Callback):
+        def on_epoch_end(self, net, **kwargs):
+            if len(net.history) == 3:
+                raise KeyboardInterrupt
+
+    assert small(callbacks=[Stop()]).fit(table).n_iter_ == 3
+
+
+def test_it_is_silent_unless_asked(small, table, capsys):
+    small(early_stopping=True).fit(table)
+    assert capsys.readouterr().out == ""
+    small(early_stopping=True, verbose=True).fit(table)
+    lines = capsys.readouterr().out.splitlines()
+    assert "train_loss" in lines[0]
+    assert "valid_loss" in lines[0]
+    assert len(lines) >= 2 + 5
+
+
+@pytest.mark.parametrize(
+    ("noise", "factor"),
+    [
+        ({"a": "swap", "c": ["masking", "gaussian"]}, 0.3),
+        ({0: "swap", 2: None}, {"a": 0.2, "c": 0.1}),
+        (["masking", lambda X, factor, rng: X + factor], [0.1, 0.2, 0.0, 0.3, 0.1]),
+    ],
+)
+def test_noise_by_column_in_turn_and_by_callable(small, table, noise, factor):
+    frame = pd.DataFrame(table, columns=list("abcde"))
+    dae = small(noise=noise, noise_factor=factor).fit(frame)
+    assert np.isfinite(dae.transform(frame)).all()
+
+
+def test_noise_dict_corrupts_the_named_columns_only(small, table):
+    seen = []
+
+    class See(Callback):
+        def on_batch_begin(self, net, batch, training, **kwargs):
+            noisy, (clean, _) = batch
+            seen.append((noisy["numeric"] != clean.numeric).float().mean(0).numpy())
+
+    noise = {"b": "swap", "d": ["masking", "gaussian"], "e": None}
+    factor = {"b": 0.5, "d": 0.25, "a": 0.9, "e": 0.9}
+    frame = pd.DataFrame(table, columns=list("abcde"))
+    small(noise=noise, noise_factor=factor, max_iter=60, callbacks=[See()]).fit(frame)
+    np.testing.assert_allclose(np.mean(seen, axis=0), [0, 0.5, 0, 1, 0], atol=0.03)
+
+
+def test_callable_noise_shapes_what_is_learned(small, table):
+    def hide_all_but_one(X, noise_factor, rng):
+        X[:, 1:] = np.nan
+        return X
+
+    only_first = np.c_[table[:, :1], np.full((120, 4), np.nan)]
+
+    def error(noise):
+        dae = small(noise=noise, max_iter=200).fit(table)
+        return np.square(dae.reconstruct(only_first) - table).mean()
+
+    assert error(hide_all_but_one) < 0.9 * error(None)
+
+
+@pytest.mark.parametrize("activation", ["relu", "tanh", "logistic", "gelu", "silu"])
+@pytest.mark.parametrize("loss", ["squared_error", "log_loss"])
+def test_result_of_a_row_does_not_depend_on_its_place(small, activation, loss):
+    X = np.random.default_rng(0).random((57, 7))
+    dae = small(activation=activation, loss=loss, scaling="minmax").fit(X)
+    order = np.random.default_rng(1).permutation(57)
+    for method in (dae.transform, dae.reconstruct, dae.score_samples):
+        np.testing.assert_array_equal(method(X[order]), method(X)[order])
+        np.testing.assert_array_equal(method(X[:3]), method(X)[:3])
