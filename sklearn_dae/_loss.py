@@ -75,12 +75,15 @@ class ReconstructionLoss(nn.Module):
         baseline = (numeric_weights @ self.numeric_baseline).sum()
         for columns, logits in level_blocks(output[:, n_numeric:], self.n_levels):
             errors = functional.cross_entropy(
-                logits.transpose(1, 2),
-                codes[:, columns].clamp_min(0),
+                logits.flatten(0, 1),
+                codes[:, columns].clamp_min(0).long().flatten(),
                 reduction="none",
             )
             weights = codes_weights[:, columns]
-            total = total + (weights / self.codes_unit[columns] * errors).sum()
+            total = (
+                total
+                + (weights / self.codes_unit[columns] * errors.view_as(weights)).sum()
+            )
             baseline = baseline + weights.sum()
         return total / baseline.clamp_min(torch.finfo(baseline.dtype).tiny)
 
@@ -102,11 +105,18 @@ def level_blocks(
         column, start = column + count, stop
 
 
-def mean_errors(kind: str, numeric: Tensor, center: Tensor) -> Tensor:
-    """Mean error of each numeric column when `center` is predicted for it."""
-    prediction = center.clamp(1e-6, 1 - 1e-6).logit() if kind == "log_loss" else center
-    total = torch.zeros_like(center, dtype=torch.float64)
-    n_observed = torch.zeros_like(center, dtype=torch.int64)
+def baseline_output(kind: str, center: Tensor, frequencies: Sequence[Tensor]) -> Tensor:
+    """The output row that stands for the columns' means and frequencies."""
+    numbers = center.clamp(1e-6, 1 - 1e-6).logit() if kind == "log_loss" else center
+    return torch.cat(
+        [numbers, *(shares.clamp_min(1e-6).log() for shares in frequencies)]
+    )
+
+
+def mean_errors(kind: str, numeric: Tensor, prediction: Tensor) -> Tensor:
+    """Mean error of each numeric column when one output is given for all its cells."""
+    total = torch.zeros_like(prediction, dtype=torch.float64)
+    n_observed = torch.zeros_like(prediction, dtype=torch.int64)
     for rows in numeric.split(ROWS_AT_ONCE):
         errors = ERRORS[kind](prediction.expand_as(rows), rows, reduction="none")
         total += errors.nansum(0, dtype=torch.float64)

@@ -129,12 +129,16 @@ class DenoisingAutoencoder(nn.Module):
 
 @torch.no_grad()
 def initialize_parameters(
-    network: DenoisingAutoencoder, center: Tensor, generator: Generator
+    network: DenoisingAutoencoder,
+    center: Tensor,
+    output_bias: Tensor,
+    generator: Generator,
 ) -> None:
     """Draw all weights from `generator`, as PyTorch would from its global one.
 
     Weights and biases are uniform within 1 / sqrt(inputs of the unit), the default of
-    :class:`torch.nn.Linear`. `center` is what numbers are measured from.
+    :class:`torch.nn.Linear`; but `output_bias` is where the output starts from.
+    `center` is what numbers are measured from.
     """
     network.first.center.copy_(center)
     for module in network.modules():
@@ -146,3 +150,6 @@ def initialize_parameters(
             continue
         for parameter in module.parameters():
             parameter.uniform_(-bound, bound, generator=generator)
+    output = network.decoder[-1]
+    assert isinstance(output, nn.Linear)
+    output.bias.copy_(output_bias)

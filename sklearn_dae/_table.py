@@ -2,20 +2,50 @@
 
 from __future__ import annotations
 
-import sys
+from collections import Counter
+from numbers import Integral
 from typing import NamedTuple
 
 import numpy as np
 import torch
 from sklearn.preprocessing import QuantileTransformer
-from sklearn.utils import gen_batches
+from sklearn.utils import assert_all_finite, gen_batches
 
+from . import _frames
 from ._cells import Cells, ColumnSummary
 
 # Rows scaled at once, so that no second copy of the table is ever held.
 ROWS_AT_ONCE = 16_384
 # Rows that quantiles are estimated from.
 QUANTILE_ROWS = 10_000
+# Codes of cells without a level.
+MISSING, UNSEEN = -1, -2
+
+
+class Table(NamedTuple):
+    """A table as numbers in its own units and as category codes.
+
+    Attributes
+    ----------
+    numeric : ndarray of shape (n_rows, n_numeric), float32 or float64
+        NaN where a cell is missing.
+    codes : ndarray of shape (n_rows, n_categorical), int32
+        `MISSING` or `UNSEEN` where a cell has no level known from training.
+    """
+
+    numeric: np.ndarray
+    codes: np.ndarray
+
+    def __len__(self):
+        return len(self.numeric)
+
+    def rows(self, index):
+        """The table of the rows picked by `index`."""
+        return Table(self.numeric[index], self.codes[index])
+
+    def put(self, index, rows):
+        """Set the rows picked by `index`."""
+        self.numeric[index], self.codes[index] = rows
 
 
 class ColumnStatistics(NamedTuple):
@@ -59,8 +89,61 @@ class ColumnStatistics(NamedTuple):
         return cls(mean, np.where((std == 0) | (low == high), 1.0, std), low, high)
 
 
+class Levels:
+    """The levels of a categorical column, the most frequent first.
+
+    Parameters
+    ----------
+    values : list
+        The column's cells, None where one is missing.
+    min_frequency, max_categories
+        As in :class:`~sklearn.preprocessing.OneHotEncoder`. Levels that are too rare
+        share the last code, which stands for the most frequent among them.
+    fallback : object
+        The one level of a column without any observed cell.
+
+    Attributes
+    ----------
+    names : ndarray of object
+        The level of each code.
+    """
+
+    def __init__(self, values, min_frequency, max_categories, fallback):
+        counts = Counter(value for value in values if not _is_missing(value))
+        ranked = [level for level, _ in counts.most_common()] or [fallback]
+        n_kept = len(ranked)
+        if min_frequency is not None:
+            if not isinstance(min_frequency, Integral):
+                min_frequency = min_frequency * len(values)
+            n_kept = sum(count >= min_frequency for count in counts.values())
+        if max_categories is not None and len(ranked) > max_categories:
+            n_kept = min(n_kept, max_categories - 1)
+        self._codes = {level: min(code, n_kept) for code, level in enumerate(ranked)}
+        self.names = np.empty(min(n_kept + 1, len(ranked)), dtype=object)
+        self.names[:] = ranked[: len(self.names)]
+
+    def __len__(self):
+        return len(self.names)
+
+    def encode(self, values):
+        """Codes of cells, `MISSING` or `UNSEEN` where there is no such level."""
+        codes = self._codes
+        return np.array(
+            [
+                codes.get(value, UNSEEN) if not _is_missing(value) else MISSING
+                for value in values
+            ],
+            dtype=np.int32,
+        )
+
+
+def _is_missing(value):
+    # pd.NA cannot be compared; NaN is not equal to itself.
+    return value is None or type(value).__name__ == "NAType" or value != value
+
+
 class TableCodec:
-    """Turns tables into cells and cells into tables like the one it was fitted on.
+    """Turns tables into cells, and what is expected of cells into tables.
 
     Statistics are taken, and numbers are scaled, in float64 and cast to float32 after:
     a column of 1.7e9 + N(0, 1), say of timestamps, would lose everything if cast first.
@@ -69,32 +152,90 @@ class TableCodec:
     ----------
     scaling : {"standard", "minmax", "quantile"} or None
         How numeric columns are scaled.
+    min_frequency, max_categories
+        How rare levels are grouped, see `Levels`.
     random_state : RandomState
         Picks the rows that quantiles are estimated from.
 
     Attributes
     ----------
+    numeric_, categorical_ : ndarray of int
+        Positions of the columns in the table, in the order that cells have them.
     statistics_ : ColumnStatistics
-        Of the columns in the units of the table.
-    constant_ : ndarray of bool of shape (n_features,)
+        Of the numeric columns, in the units of the table.
+    constant_ : ndarray of bool of shape (n_numeric,)
         Columns without two different observed values. They are encoded as zeros and
         decoded to their one value, or to 0 if they have none.
+    levels_ : list of n_categorical Levels
+    frequencies_ : list of n_categorical ndarrays of shape (n_levels,)
+    template_ : DataFrame or None
+        The table of `fit` without its rows, if it was a DataFrame.
     """
 
-    def __init__(self, scaling, random_state):
+    def __init__(self, scaling, min_frequency, max_categories, random_state):
         self.scaling = scaling
+        self.min_frequency = min_frequency
+        self.max_categories = max_categories
         self.random_state = random_state
 
-    def fit(self, X, template):
-        """Learn the columns of `X`, and from `template` what tables to give back.
+    def fit(self, X, is_categorical, template=None):
+        """Learn the columns of `X` and return it as a Table.
 
         Parameters
         ----------
-        X : ndarray of shape (n_samples, n_features), float32 or float64
-        template : ndarray or DataFrame
-            The table as the user gave it.
+        X : ndarray or DataFrame of shape (n_samples, n_features)
+        is_categorical : ndarray of bool of shape (n_features,)
+        template : DataFrame or None
+            What `X` was, if it is an array made of a DataFrame.
         """
-        self.statistics_ = ColumnStatistics.of(X)
+        template = X if template is None else template
+        is_frame = _frames.is_frame(template)
+        self.template_ = _frames.without_rows(template) if is_frame else None
+        self.dtype_ = _array_dtype(X)
+        self.numeric_ = np.flatnonzero(~is_categorical)
+        self._fit_levels(X, np.flatnonzero(is_categorical))
+        table = self.read(X)
+        self.frequencies_ = [
+            _shares(codes[codes >= 0], len(levels))
+            for codes, levels in zip(table.codes.T, self.levels_, strict=True)
+        ]
+        self._fit_scaling(table.numeric)
+        return table
+
+    def _fit_levels(self, X, positions):
+        levels = [self._levels_of(X, position) for position in positions]
+        # Columns of as many levels side by side: the loss takes them as one block.
+        order = np.argsort([len(of_column) for of_column in levels], kind="stable")
+        self.categorical_ = positions[order]
+        self.levels_ = [levels[k] for k in order]
+
+    def _levels_of(self, X, position):
+        try:
+            return Levels(
+                self._values(X, position),
+                self.min_frequency,
+                self.max_categories,
+                self._fallback_level(position),
+            )
+        except TypeError as error:
+            raise ValueError(
+                f"Column {self._label(position)!r} holds values that cannot be "
+                f"categories: {error}. Turn them into numbers or strings first, or "
+                f"drop the column."
+            ) from error
+
+    def _fallback_level(self, position):
+        """The level of a column without any observed cell."""
+        if self.template_ is None:
+            return "" if self.dtype_.kind == "O" else 0.0
+        column = self.template_[self.template_.columns[position]]
+        declared = _frames.declared_levels(column)
+        if declared:
+            return declared[0]
+        return False if _frames.kind_of(column) == "boolean" else ""
+
+    def _fit_scaling(self, numeric):
+        self.statistics_ = ColumnStatistics.of(numeric)
         mean, std, low, high = self.statistics_
         self.constant_ = low == high
         if self.scaling == "standard":
@@ -103,16 +244,15 @@ class TableCodec:
             self._center, self._scale = low, np.where(self.constant_, 1.0, high - low)
         else:
             self._center, self._scale = 0.0, 1.0
-        self._quantiles = self._fit_quantiles(X) if self.scaling == "quantile" else None
-        self.dtype_ = X.dtype if X.dtype == np.float32 else np.dtype(np.float64)
-        self.template_ = _without_rows(template)
-        return self
+        self._quantiles = None
+        if self.scaling == "quantile" and len(self.numeric_):
+            self._quantiles = self._fit_quantiles(numeric)
 
-    def _fit_quantiles(self, X):
-        sample = X
-        if len(X) > QUANTILE_ROWS:
-            rows = self.random_state.choice(len(X), QUANTILE_ROWS, replace=False)
-            sample = X[rows]
+    def _fit_quantiles(self, numeric):
+        sample = numeric
+        if len(numeric) > QUANTILE_ROWS:
+            rows = self.random_state.choice(len(numeric), QUANTILE_ROWS, replace=False)
+            sample = numeric[rows]
         unobserved = np.isnan(sample).all(axis=0)
         sample = np.where(unobserved, self.statistics_.mean, sample)
         quantiles = QuantileTransformer(
@@ -123,8 +263,12 @@ class TableCodec:
     def summary(self):
         """What training must know of the columns: a ColumnSummary."""
         mean, _, low, high = self.statistics_
-        center, low, high = self.encode(np.vstack([mean, low, high])).numeric
-        return ColumnSummary(center, low, high, (), bounded=self.scaling == "minmax")
+        scaled = self._scaled(np.vstack([mean, low, high])).astype(np.float32)
+        return ColumnSummary(
+            *torch.from_numpy(scaled),
+            tuple(torch.tensor(f, dtype=torch.float32) for f in self.frequencies_),
+            bounded=self.scaling == "minmax",
+        )
 
     def check_unit_range(self):
         """Raise ValueError unless all scaled training values lie in [0, 1]."""
@@ -135,146 +279,313 @@ class TableCodec:
         if len(outside):
             j = outside[0]
             raise ValueError(
-                f"loss='log_loss' needs values in [0, 1], but column {j} of X holds "
-                f"values from {low[j]} to {high[j]}. Set scaling='minmax'."
+                f"loss='log_loss' needs values in [0, 1], but column "
+                f"{self._label(self.numeric_[j])!r} holds values from {low[j]} to "
+                f"{high[j]}. Set scaling='minmax'."
             )
 
     def by_kind(self, of_columns):
         """Numbers that go with the columns of the table, as Cells of one row."""
         of_columns = torch.tensor(of_columns, dtype=torch.float32)
-        return Cells(of_columns, of_columns[:0])
+        return Cells(of_columns[self.numeric_], of_columns[self.categorical_])
 
-    def encode(self, X, order=None):
-        """Cells of the rows of `X`, or of those that `order` lists."""
-        n_rows = len(X) if order is None else len(order)
-        numeric = np.empty((n_rows, X.shape[1]), dtype=np.float32)
+    def read(self, X):
+        """A user's table, an array or a DataFrame, as a Table."""
+        codes = np.empty((len(X), len(self.categorical_)), dtype=np.int32)
+        for k, position in enumerate(self.categorical_):
+            codes[:, k] = self.levels_[k].encode(self._values(X, position))
+        return Table(self._numbers(X), codes)
+
+    def _numbers(self, X):
+        if _frames.is_frame(X):
+            numeric = np.empty((len(X), len(self.numeric_)))
+            for j, position in enumerate(self.numeric_):
+                try:
+                    numeric[:, j] = _frames.numbers(X[X.columns[position]])
+                except Exception as error:
+                    raise ValueError(
+                        f"Column {X.columns[position]!r} must hold numbers, as in fit: "
+                        f"{error}"
+                    ) from error
+        elif len(self.categorical_):
+            try:
+                numeric = X[:, self.numeric_].astype(np.float64)
+            except (TypeError, ValueError) as error:
+                raise ValueError(
+                    f"Columns {self.numeric_.tolist()} must hold numbers: {error}. "
+                    f"Name columns of text in 'categorical_features'."
+                ) from error
+        else:
+            return X
+        assert_all_finite(numeric, allow_nan=True, input_name="X")
+        return numeric
+
+    def _values(self, X, position):
+        if _frames.is_frame(X):
+            return _frames.values(X[X.columns[position]])
+        return X[:, position].tolist()
+
+    def _label(self, position):
+        names = None if self.template_ is None else self.template_.columns
+        return int(position) if names is None else names[position]
+
+    def encode(self, table, order=None):
+        """Cells of the rows of a Table, or of those that `order` lists."""
+        n_rows = len(table) if order is None else len(order)
+        numeric = np.empty((n_rows, len(self.numeric_)), dtype=np.float32)
         for rows in gen_batches(n_rows, ROWS_AT_ONCE):
-            values = X[rows] if order is None else X[order[rows]]
-            values = (values.astype(np.float64) - self._center) / self._scale
-            if self._quantiles is not None:
-                values = self._quantiles.transform(values)
-            # A constant column says nothing, also where its value is another one.
-            values[:, self.constant_] *= 0
-            numeric[rows] = values
-        codes = np.empty((n_rows, 0), dtype=np.int64)
+            picked = rows if order is None else order[rows]
+            numeric[rows] = self._scaled(table.numeric[picked])
+        codes = table.codes if order is None else table.codes[order]
         return Cells(torch.from_numpy(numeric), torch.from_numpy(codes))
 
-    def decode(self, numeric):
-        """Values, in the units of the table, of scaled ones.
+    def _scaled(self, values):
+        values = (values.astype(np.float64) - self._center) / self._scale
+        if self._quantiles is not None:
+            values = self._quantiles.transform(values)
+        # A constant column says nothing, also where its value is another one.
+        values[:, self.constant_] *= 0
+        return values
+
+    def empty(self, n_rows):
+        """A Table of `n_rows` rows to be set."""
+        return Table(
+            np.empty((n_rows, len(self.numeric_))),
+            np.empty((n_rows, len(self.categorical_)), dtype=np.int32),
+        )
+
+    def decode(self, numeric, probabilities):
+        """The Table that is expected, by scaled numbers and the levels' probabilities.
 
         Parameters
         ----------
-        numeric : ndarray of shape (n_samples, n_features)
-
-        Returns
-        -------
-        values : ndarray of shape (n_samples, n_features), float64
+        numeric : ndarray of shape (n_rows, n_numeric)
+        probabilities : ndarray of shape (n_rows, n_levels), all columns side by side
         """
+        codes = np.empty((len(numeric), len(self.levels_)), dtype=np.int32)
+        for k, of_column in enumerate(self._by_column(probabilities)):
+            codes[:, k] = of_column.argmax(axis=1)
+        return Table(self._unscaled(numeric), codes)
+
+    def _by_column(self, probabilities):
+        ends = np.cumsum([len(levels) for levels in self.levels_])
+        return np.split(probabilities, ends[:-1], axis=1) if len(ends) else []
+
+    def _unscaled(self, numeric):
         values = numeric.astype(np.float64)
         if self._quantiles is not None:
             values = self._quantiles.inverse_transform(values)
         values = values * self._scale + self._center
         return np.where(self.constant_, self.statistics_.low, values)
 
-    def squared_errors(self, X, values):
-        """Squared differences in units of the columns' training variance."""
-        return np.square((X - values) / self.statistics_.std)
+    def hide(self, table, hidden):
+        """The Table with some cells missing, where `hidden` has True for them."""
+        numeric = np.where(hidden[:, self.numeric_], np.nan, table.numeric)
+        codes = np.where(hidden[:, self.categorical_], MISSING, table.codes)
+        return Table(numeric, codes)
 
-    def table(self, values, index=None):
-        """A table like the one of `fit`, of the values of its cells.
+    def missing(self, table):
+        """Mask of the missing cells of a Table, in the order of the user's columns."""
+        missing = np.empty((len(table), self.n_features), dtype=bool)
+        missing[:, self.numeric_] = np.isnan(table.numeric)
+        missing[:, self.categorical_] = table.codes == MISSING
+        return missing
 
-        Parameters
-        ----------
-        values : ndarray of shape (n_samples, n_features), float64
-            Values without NaN.
-        index : pandas.Index or None
-            Row labels, if pandas is given back.
+    @property
+    def n_features(self):
+        return len(self.numeric_) + len(self.categorical_)
+
+    def errors(self, table, numeric, probabilities):
+        """Squared errors of what is expected, relative to the columns' own variance.
+
+        A category counts as its one-hot code, so that its error is the Brier score.
 
         Returns
         -------
-        table : ndarray or DataFrame
-            Integer and boolean columns hold the nearest value that they can hold.
+        errors : ndarray of shape (n_rows, n_features), float32
+            1.0 is what the column's mean, or frequencies, cost on average. NaN where a
+            cell is missing or its level unseen.
         """
-        template = self.template_
-        if template is None:
-            return values.astype(self.dtype_, copy=False)
-        columns = {
-            name: _nearest(values[:, j], template[name])
-            for j, name in enumerate(template.columns)
-        }
-        if is_pandas(template):
-            return type(template)(columns, index=index).astype(dict(template.dtypes))
-        return type(template)(columns).cast(template.schema)
+        return self._errors(
+            table, self._unscaled(numeric), self._by_column(probabilities)
+        )
+
+    def baseline_errors(self, table):
+        """The errors of the columns' means and frequencies."""
+        frequencies = [shares[None] for shares in self.frequencies_]
+        return self._errors(table, self.statistics_.mean, frequencies)
+
+    def _errors(self, table, values, probabilities):
+        errors = np.empty((len(table), self.n_features), dtype=np.float32)
+        scaled = (table.numeric - values) / self.statistics_.std
+        errors[:, self.numeric_] = np.square(scaled)
+        for k, position in enumerate(self.categorical_):
+            codes, shares = table.codes[:, k], self.frequencies_[k]
+            brier = _brier_score(codes, probabilities[k])
+            variance = 1 - np.square(shares).sum()
+            errors[:, position] = brier / (variance if len(shares) > 1 else 1.0)
+        return errors
+
+    def write(self, table, index=None):
+        """A Table without missing cells as a table like the one of `fit`.
+
+        Integer and boolean columns of a DataFrame hold the nearest value they can hold.
+        `index` is for the rows of pandas.
+        """
+        return self._assemble(self._columns(table), index)
+
+    def fill(self, X, table, expected):
+        """A user's table with its missing cells taken from the Table `expected`.
+
+        `table` is the Table that was read from `X`.
+        """
+        missing = self.missing(table)
+        columns = self._columns(expected)
+        if self.template_ is not None and type(X) is type(self.template_):
+            filled = {name: X[name] for name in X.columns}
+            for j in np.flatnonzero(missing.any(axis=0)):
+                name = X.columns[j]
+                filled[name] = _frames.fill_column(
+                    X[name], missing[:, j], columns[j], self.template_[name]
+                )
+            return type(X)(filled)
+        for j, position in enumerate(self.numeric_):
+            observed = table.numeric[:, j]
+            columns[position] = np.where(
+                np.isnan(observed), columns[position], observed
+            )
+        for position in self.categorical_:
+            observed = np.empty(len(table), dtype=object)
+            observed[:] = self._values(X, position)
+            columns[position] = np.where(
+                missing[:, position], columns[position], observed
+            )
+        return self._assemble(columns, _frames.index_of(X))
+
+    def _columns(self, table):
+        """The cells of each of the user's columns, as a list of arrays."""
+        columns = [None] * self.n_features
+        for j, position in enumerate(self.numeric_):
+            columns[position] = table.numeric[:, j]
+        for k, position in enumerate(self.categorical_):
+            columns[position] = self.levels_[k].names[table.codes[:, k]]
+        return columns
+
+    def _assemble(self, columns, index):
+        if self.template_ is not None:
+            return _frames.frame_like(self.template_, columns, index)
+        X = np.empty((len(columns[0]), self.n_features), dtype=self.dtype_)
+        for position, cells in enumerate(columns):
+            X[:, position] = cells
+        return X
 
     def frame(self, of_cells, index=None):
         """Numbers that go with cells, under the columns' names if they have any."""
         if self.template_ is None:
             return of_cells
-        columns = dict(zip(self.template_.columns, of_cells.T, strict=True))
-        if is_pandas(self.template_):
-            return type(self.template_)(columns, index=index)
-        return type(self.template_)(columns)
-
-    def fill(self, X, missing, values):
-        """`X` with its missing cells filled, as a table like the one of `fit`.
-
-        Parameters
-        ----------
-        X : ndarray or DataFrame
-        missing : ndarray of bool of shape (n_samples, n_features)
-        values : ndarray of shape (n_samples, n_features), float64
-        """
-        template = self.template_
-        if template is None or not isinstance(X, type(template)):
-            return self.table(np.where(missing, values, X), index_of(X))
-        filled = {name: X[name] for name in X.columns}
-        for j in np.flatnonzero(missing.any(axis=0)):
-            name = X.columns[j]
-            nearest = _nearest(values[:, j], template[name])
-            filled[name] = _fill_column(X[name], missing[:, j], nearest)
-        return type(X)(filled)
+        return _frames.frame_of_numbers(self.template_, of_cells, index)
 
 
-def is_pandas(X):
-    """Whether `X` is a pandas DataFrame, without importing pandas."""
-    pandas = sys.modules.get("pandas")
-    return pandas is not None and isinstance(X, pandas.DataFrame)
+def _shares(codes, n_levels):
+    counts = np.bincount(codes, minlength=n_levels)
+    return counts / max(counts.sum(), 1)
 
 
-def is_polars(X):
-    """Whether `X` is a polars DataFrame, without importing polars."""
-    polars = sys.modules.get("polars")
-    return polars is not None and isinstance(X, polars.DataFrame)
+def _brier_score(codes, shares):
+    """Squared distance of the shares of levels from the one-hot codes."""
+    known = codes >= 0
+    rows = np.arange(len(codes)) if len(shares) > 1 else 0
+    of_level = shares[rows, np.maximum(codes, 0)]
+    score = np.square(shares).sum(axis=1) - 2 * of_level + 1
+    return np.where(known, score, np.nan)
 
 
-def index_of(X):
-    """The row labels of a pandas DataFrame; None for other tables."""
-    return X.index if is_pandas(X) else None
+def _array_dtype(X):
+    """The dtype of arrays that stand for tables like `X`."""
+    if _frames.is_frame(X) or X.dtype.kind in "iub":
+        return np.dtype(np.float64)
+    return X.dtype if X.dtype == np.float32 or X.dtype.kind == "f" else np.dtype(object)
 
 
-def _without_rows(X):
-    """What remains of a DataFrame without its rows; None for an array."""
-    if is_pandas(X):
-        return X.iloc[:0].copy()
-    return X.clear() if is_polars(X) else None
+def find_categorical(X, categorical_features):
+    """Mask of the columns of `X` that `categorical_features` makes categorical.
+
+    Parameters
+    ----------
+    X : ndarray, sparse matrix or DataFrame of shape (n_samples, n_features)
+    categorical_features
+        The parameter, see DenoisingAutoencoderTransformer.
+
+    Returns
+    -------
+    is_categorical : ndarray of bool of shape (n_features,)
+
+    Raises
+    ------
+    ValueError
+        If the parameter does not fit `X`, or a column is neither declared categorical
+        nor of numbers.
+    """
+    names = list(X.columns) if _frames.is_frame(X) else None
+    if names and len(set(names)) < len(names):
+        raise ValueError(f"Expected unique column names. Got {names}: rename some.")
+    kinds = [] if names is None else [_frames.kind_of(X[name]) for name in names]
+    if isinstance(categorical_features, str):
+        chosen = np.array([kind in ("categorical", "boolean") for kind in kinds], bool)
+        chosen = chosen if kinds else np.zeros(X.shape[1], dtype=bool)
+    else:
+        chosen = _chosen_columns(categorical_features, X.shape[1], names)
+    for j, kind in enumerate(kinds):
+        if not chosen[j] and kind not in ("numeric", "boolean"):
+            raise ValueError(_not_a_number(names[j], X[names[j]].dtype, kind))
+    return chosen
 
 
-def _nearest(values, column):
-    """The numbers nearest to `values` that a column like `column` can hold."""
-    dtype = getattr(column.dtype, "numpy_dtype", None) or column.to_numpy().dtype
-    if dtype.kind == "b":
-        return values >= 0.5
-    if dtype.kind in "iu":
-        # The largest int64 is no float64: as one, it would be out of range.
-        largest = np.nextafter(float(np.iinfo(dtype).max), 0)
-        return np.rint(np.clip(values, np.iinfo(dtype).min, largest)).astype(dtype)
-    return values
+def _chosen_columns(categorical_features, n_features, names):
+    """Mask of the columns that a mask, indices or names choose."""
+    mask = np.zeros(n_features, dtype=bool)
+    if categorical_features is None:
+        return mask
+    given = np.asarray(categorical_features)
+    if given.dtype.kind == "b":
+        if given.shape != (n_features,):
+            raise ValueError(
+                f"'categorical_features' as a mask must have one bool for each of the "
+                f"{n_features} columns of X. Got shape {given.shape}."
+            )
+        return given
+    for column in given.tolist():
+        mask[column_position(column, n_features, names, "categorical_features")] = True
+    return mask
 
 
-def _fill_column(column, missing, values):
-    """A pandas or polars Series with its missing cells replaced."""
-    if hasattr(column, "mask"):
-        replacement = type(column)(values, index=column.index).astype(column.dtype)
-        return column.mask(missing, replacement)
-    replacement = type(column)(column.name, values).cast(column.dtype)
-    return column.zip_with(type(column)(~missing), replacement)
+def column_position(column, n_features, names, parameter):
+    """Position of a column that `parameter` calls by name or by position."""
+    if isinstance(column, str):
+        positions = {} if names is None else {n: j for j, n in enumerate(names)}
+        if column in positions:
+            return positions[column]
+        known = f"with columns {list(positions)}" if positions else "without names"
+    elif isinstance(column, Integral) and 0 <= column < n_features:
+        return column
+    else:
+        known = f"with {n_features} columns"
+    raise ValueError(
+        f"{parameter!r} names column {column!r}, but X is a table {known}. Use the "
+        f"name of a column, or its position from 0 to {n_features - 1}."
+    )
+
+
+def _not_a_number(name, dtype, kind):
+    message = f"Column {name!r} of dtype {dtype} holds no numbers. "
+    if kind == "date":
+        return message + (
+            "Turn dates into numbers first, for example by skrub's DatetimeEncoder in "
+            "a ColumnTransformer, or drop the column."
+        )
+    if kind == "categorical":
+        return message + (
+            "Name it in 'categorical_features', or set "
+            "categorical_features='from_dtype'."
+        )
+    return message + "Turn it into numbers or strings first, or drop it."

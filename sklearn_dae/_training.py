@@ -24,7 +24,12 @@ from torch.optim.lr_scheduler import CosineAnnealingLR
 from ._batches import CorruptibleRows, FixedBatches, ShuffledBatches, n_batches
 from ._cells import Cells, ColumnSummary
 from ._corruption import NOISES, Corruption, Noise, Pool, custom
-from ._loss import ReconstructionLoss, expected_cells, mean_errors
+from ._loss import (
+    ReconstructionLoss,
+    baseline_output,
+    expected_cells,
+    mean_errors,
+)
 from ._network import ACTIVATIONS, DenoisingAutoencoder, initialize_parameters
 
 __all__ = [
@@ -132,7 +137,8 @@ def fit_net(
     """
     generator = torch.Generator(recipe.device).manual_seed(recipe.seed)
     train, columns = train.to(recipe.device), columns.to(recipe.device)
-    baseline = _baseline(recipe.loss, train, columns)
+    means = baseline_output(recipe.loss, columns.center, columns.frequencies)
+    baseline = _baseline(recipe.loss, train, columns, means)
     learnable = Cells(baseline.numeric > 0, baseline.codes > 0)
     corruption = _corruption(noises, train, columns)
 
@@ -149,7 +155,7 @@ def fit_net(
     ]
     net.initialize()
     if initial_weights is None:
-        initialize_parameters(net.module_, columns.center, generator)
+        initialize_parameters(net.module_, columns.center, means, generator)
     else:
         net.module_.load_state_dict(initial_weights)
     interrupted = _run(net, corruptible(train), watch)
@@ -160,11 +166,11 @@ def fit_net(
     return net, history
 
 
-def _baseline(loss: str, train: Cells, columns: ColumnSummary) -> Cells:
+def _baseline(loss: str, train: Cells, columns: ColumnSummary, means: Tensor) -> Cells:
     """Mean error of each column when its mean, or frequencies, are predicted."""
     entropies = [-(p * p.log()).nansum() for p in columns.frequencies]
     return Cells(
-        mean_errors(loss, train.numeric, columns.center),
+        mean_errors(loss, train.numeric, means[: len(columns.center)]),
         torch.stack(entropies) if entropies else columns.center.new_empty(0),
     )
 

@@ -15,10 +15,11 @@ from sklearn.base import (
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.model_selection import train_test_split
 from sklearn.utils import check_array, check_random_state, gen_batches
-from sklearn.utils._param_validation import Interval, StrOptions
+from sklearn.utils._param_validation import Interval, RealNotInt, StrOptions
 from sklearn.utils.validation import check_is_fitted, validate_data
 
-from ._table import TableCodec, index_of
+from ._frames import index_of, is_frame
+from ._table import TableCodec, column_position, find_categorical
 from ._training import (
     ACTIVATIONS,
     NOISES,
@@ -122,6 +123,32 @@ class DenoisingAutoencoderTransformer(
         How columns are scaled before they reach the network: to mean 0 and variance 1,
         to the range [0, 1], to a normal distribution by quantiles, or not at all.
         Columns count in the loss in proportion to their spread after scaling.
+
+    categorical_features : array-like of bool, int or str, "from_dtype" or None, \
+            default="from_dtype"
+        The categorical columns, as in
+        :class:`~sklearn.ensemble.HistGradientBoostingClassifier`.
+
+        - "from_dtype": the columns of a DataFrame that are of strings, objects,
+          categories (pandas categorical, polars Categorical and Enum) or booleans; an
+          array has none.
+        - array-like: a mask of shape (n_features,), positions, or column names. All
+          other columns must be of numbers.
+        - None: no column is categorical.
+
+        A categorical cell is corrupted, hidden and given back as a whole. A level that
+        was not seen in `fit` is taken as missing.
+
+    min_frequency : int or float, default=None
+        Levels of a categorical column that are rarer are grouped: an int in [1, inf)
+        is a number of rows, a float in (0, 1) a share of them. See
+        :class:`~sklearn.preprocessing.OneHotEncoder`.
+
+    max_categories : int or None, default=256
+        Largest number of levels of a categorical column, counting as one the group of
+        the rarest ones that do not fit in. What is decoded as that group becomes its
+        most frequent level. None: no limit; every level costs one row of weights at
+        both ends of the network.
 
     learning_rate_init : float, default=0.002
         Initial learning rate of Adam. It falls to 0 along a half cosine over
@@ -250,6 +277,13 @@ class DenoisingAutoencoderTransformer(
         "loss": [StrOptions({"squared_error", "absolute_error", "log_loss"})],
         "emphasis": [Interval(Real, 0, 1, closed="right")],
         "scaling": [StrOptions({"standard", "minmax", "quantile"}), None],
+        "categorical_features": ["array-like", StrOptions({"from_dtype"}), None],
+        "min_frequency": [
+            Interval(Integral, 1, None, closed="left"),
+            Interval(RealNotInt, 0, 1, closed="neither"),
+            None,
+        ],
+        "max_categories": [Interval(Integral, 1, None, closed="left"), None],
         "learning_rate_init": [Interval(Real, 0, None, closed="neither")],
         "batch_size": [
             StrOptions({"auto"}),
@@ -280,6 +314,9 @@ class DenoisingAutoencoderTransformer(
         loss="squared_error",
         emphasis=0.8,
         scaling="standard",
+        categorical_features="from_dtype",
+        min_frequency=None,
+        max_categories=256,
         learning_rate_init=0.002,
         batch_size="auto",
         max_iter="auto",
@@ -303,6 +340,9 @@ class DenoisingAutoencoderTransformer(
         self.loss = loss
         self.emphasis = emphasis
         self.scaling = scaling
+        self.categorical_features = categorical_features
+        self.min_frequency = min_frequency
+        self.max_categories = max_categories
         self.learning_rate_init = learning_rate_init
         self.batch_size = batch_size
         self.max_iter = max_iter
@@ -343,22 +383,19 @@ class DenoisingAutoencoderTransformer(
         self._check_parameters()
         random_state = check_random_state(self.random_state)
         goes_on = self.warm_start and hasattr(self, "net_")
-        table, X = X, self._validate(X, reset=not goes_on, min_samples=2)
-        noises = self._noises()
-        if goes_on:
-            codec, weights = self._codec, self._weights_to_go_on_from()
-        else:
-            codec = TableCodec(self.scaling, random_state).fit(X, table)
-            weights = None
+        weights = self._weights_to_go_on_from() if goes_on else None
+        codec, table = self._learn_table(X, random_state, goes_on)
+        noises = [(noise, codec.by_kind(rates)) for noise, rates in self._noises()]
         if self.loss == "log_loss":
             codec.check_unit_range()
-        train_rows, valid_rows = self._split(len(X), random_state)
+        train_rows, valid_rows = self._split(len(table), random_state)
+        n_rows = len(table if train_rows is None else train_rows)
         net, history = fit_net(
-            codec.encode(X, train_rows),
-            None if valid_rows is None else codec.encode(X, valid_rows),
+            codec.encode(table, train_rows),
+            None if valid_rows is None else codec.encode(table, valid_rows),
             codec.summary(),
-            [(noise, codec.by_kind(rates)) for noise, rates in noises],
-            self._recipe(len(X if train_rows is None else train_rows), random_state),
+            noises,
+            self._recipe(n_rows, random_state),
             weights,
         )
         self._keep(codec, net, history, goes_on)
@@ -377,11 +414,11 @@ class DenoisingAutoencoderTransformer(
         X_new : ndarray of shape (n_samples, n_features_out), float32
             The features; a DataFrame after ``set_output``.
         """
-        check_is_fitted(self)
-        X = self._validate(X)
-        X_new = np.empty((len(X), self._n_features_out), dtype=np.float32)
-        for rows in gen_batches(len(X), ROWS_AT_ONCE):
-            X_new[rows] = features(self.net_, self._codec.encode(X[rows]), self._stack)
+        table = self._read(X)
+        X_new = np.empty((len(table), self._n_features_out), dtype=np.float32)
+        for rows in gen_batches(len(table), ROWS_AT_ONCE):
+            cells = self._codec.encode(table.rows(rows))
+            X_new[rows] = features(self.net_, cells, self._stack)
         return X_new
 
     def inverse_transform(self, X):
@@ -410,11 +447,10 @@ class DenoisingAutoencoderTransformer(
                 f"{self._n_components} of the latent layer alone, which are the last."
             )
         latent = X[:, -self._n_components :]
-        values = np.empty((len(X), self.n_features_in_))
+        expected = self._codec.empty(len(X))
         for rows in gen_batches(len(X), ROWS_AT_ONCE):
-            numeric, _ = decode(self.net_, latent[rows])
-            values[rows] = self._codec.decode(numeric)
-        return self._codec.table(values, index)
+            expected.put(rows, self._codec.decode(*decode(self.net_, latent[rows])))
+        return self._codec.write(expected, index)
 
     def reconstruct(self, X):
         """Repair rows: what the network makes of each cell, given its whole row.
@@ -431,9 +467,8 @@ class DenoisingAutoencoderTransformer(
         X_repaired : ndarray or DataFrame of shape (n_samples, n_features)
             Rows without missing cells, as from `inverse_transform`.
         """
-        check_is_fitted(self)
-        values = self._expected(self._validate(X))
-        return self._codec.table(values, index_of(X))
+        expected = self._expected(self._read(X))
+        return self._codec.write(expected, index_of(X))
 
     def impute(self, X):
         """Fill missing cells with what the network expects; touch no other cell.
@@ -451,9 +486,8 @@ class DenoisingAutoencoderTransformer(
         X_filled : ndarray or DataFrame of shape (n_samples, n_features)
             The rows without missing cells, of the kind of the training table.
         """
-        check_is_fitted(self)
-        table, X = X, self._validate(X)
-        return self._codec.fill(table, np.isnan(X), self._expected(X))
+        table = self._read(X)
+        return self._codec.fill(X, table, self._expected(table))
 
     def score(self, X, y=None):
         """How well hidden cells are predicted from the rest of their row.
@@ -477,16 +511,19 @@ class DenoisingAutoencoderTransformer(
             in units of their training standard deviation. At most 1.0; 0.0 is what
             the column means give.
         """
-        check_is_fitted(self)
-        X = self._validate(X)
+        table = self._read(X)
         deal = np.random.RandomState(0)
         error = baseline = 0.0
-        for rows in gen_batches(len(X), ROWS_AT_ONCE):
-            groups = deal.randint(N_HIDDEN_GROUPS, size=X[rows].shape, dtype=np.int8)
-            predicted = self._predict_hidden(X[rows], groups)
-            error += np.nansum(self._codec.squared_errors(X[rows], predicted))
-            means = self._codec.squared_errors(X[rows], self._codec.statistics_.mean)
-            baseline += np.nansum(means)
+        for rows in gen_batches(len(table), ROWS_AT_ONCE):
+            part = table.rows(rows)
+            shape = (len(part), self.n_features_in_)
+            groups = deal.randint(N_HIDDEN_GROUPS, size=shape, dtype=np.int8)
+            for group in range(N_HIDDEN_GROUPS):
+                hidden = groups == group
+                errors = self._errors(part, self._codec.hide(part, hidden))
+                error += np.nansum(errors[hidden], dtype=np.float64)
+            of_means = self._codec.baseline_errors(part)
+            baseline += np.nansum(of_means, dtype=np.float64)
         if baseline == 0.0:
             return float(error == 0.0)
         return 1.0 - float(error / baseline)
@@ -552,23 +589,58 @@ class DenoisingAutoencoderTransformer(
         check_callbacks(self.callbacks)
         check_device(self.device)
 
-    def _validate(self, X, *, reset=False, min_samples=1):
+    def _learn_table(self, X, random_state, goes_on):
+        """A codec fitted on `X`, or the one to go on with, and the Table of `X`."""
+        if goes_on:
+            codec, categorical = self._codec, self._codec.categorical_
+            X = self._validate(X, len(categorical) > 0, min_samples=2)
+            return codec, codec.read(X)
+        template = None
+        if is_frame(X):
+            template = X
+            categorical = find_categorical(X, self.categorical_features)
+            X = self._validate(X, categorical.any(), reset=True, min_samples=2)
+        else:
+            named = not isinstance(self.categorical_features, (str, type(None)))
+            X = self._validate(X, named, reset=True, min_samples=2)
+            categorical = find_categorical(X, self.categorical_features)
+        codec = TableCodec(
+            self.scaling, self.min_frequency, self.max_categories, random_state
+        )
+        return codec, codec.fit(X, categorical, template)
+
+    def _validate(self, X, has_categories, *, reset=False, min_samples=1):
+        """`X` as a DataFrame or an array, of floats if there are no categories."""
+        if has_categories and is_frame(X):
+            if len(X) < min_samples:
+                raise ValueError(
+                    f"Found a table with {len(X)} sample(s) while a minimum of "
+                    f"{min_samples} is required by {type(self).__name__}."
+                )
+            validate_data(self, X, reset=reset, skip_check_array=True)
+            return X
         try:
             return validate_data(
                 self,
                 X,
                 reset=reset,
-                dtype=(np.float64, np.float32),
-                ensure_all_finite="allow-nan",
+                dtype=None if has_categories else (np.float64, np.float32),
+                ensure_all_finite=False if has_categories else "allow-nan",
                 ensure_min_samples=min_samples,
             )
         except ValueError as error:
             if "could not convert" not in str(error):
                 raise
             raise ValueError(
-                f"{error}. {type(self).__name__} takes numeric columns: encode text "
-                f"first, for example by OneHotEncoder in a ColumnTransformer."
+                f"{error}. Name columns of text in 'categorical_features', or pass a "
+                f"DataFrame, where their dtype tells."
             ) from error
+
+    def _read(self, X):
+        """The validated Table of a user's `X`."""
+        check_is_fitted(self)
+        X = self._validate(X, len(self._codec.categorical_) > 0)
+        return self._codec.read(X)
 
     def _noises(self):
         """The noises to apply in turn, each with one rate a column."""
@@ -663,28 +735,25 @@ class DenoisingAutoencoderTransformer(
                 stacklevel=3,
             )
 
-    def _expected(self, X):
-        """What the network expects in every cell of the validated `X`, in its units."""
-        values = np.empty(X.shape)
-        for rows in gen_batches(len(X), ROWS_AT_ONCE):
-            numeric, _ = predict_cells(self.net_, self._codec.encode(X[rows]))
-            values[rows] = self._codec.decode(numeric)
-        return values
+    def _expected(self, table):
+        """The Table of what the network expects in every cell, given its whole row."""
+        expected = self._codec.empty(len(table))
+        for rows in gen_batches(len(table), ROWS_AT_ONCE):
+            cells = self._codec.encode(table.rows(rows))
+            expected.put(rows, self._codec.decode(*predict_cells(self.net_, cells)))
+        return expected
 
-    def _predict_hidden(self, X, groups):
-        """What the network expects in each cell when its group of cells is hidden."""
-        values = np.empty(X.shape)
-        for group in range(N_HIDDEN_GROUPS):
-            hidden = groups == group
-            values[hidden] = self._expected(np.where(hidden, np.nan, X))[hidden]
-        return values
+    def _errors(self, table, seen):
+        """Errors of what the network expects of `table` when it is given `seen`."""
+        predicted = predict_cells(self.net_, self._codec.encode(seen))
+        return self._codec.errors(table, *predicted)
 
     def _cell_errors(self, X):
-        check_is_fitted(self)
-        X = self._validate(X)
-        errors = np.empty(X.shape, dtype=np.float32)
-        for rows in gen_batches(len(X), ROWS_AT_ONCE):
-            errors[rows] = self._codec.squared_errors(X[rows], self._expected(X[rows]))
+        table = self._read(X)
+        errors = np.empty((len(table), self.n_features_in_), dtype=np.float32)
+        for rows in gen_batches(len(table), ROWS_AT_ONCE):
+            part = table.rows(rows)
+            errors[rows] = self._errors(part, part)
         return errors
 
 
@@ -725,7 +794,7 @@ def resolve_noises(noise, noise_factor, n_features, names):
 def _noises_by_column(noise, factors, names):
     kinds = [[] for _ in factors]
     for column, of_column in noise.items():
-        position = _position(column, len(factors), names, "noise")
+        position = column_position(column, len(factors), names, "noise")
         of_column = of_column if isinstance(of_column, list) else [of_column]
         kinds[position] = [
             _check_kind(kind, column) for kind in of_column if kind is not None
@@ -762,7 +831,8 @@ def _column_factors(noise_factor, n_features, names):
     if isinstance(noise_factor, dict):
         factors = np.zeros(n_features)
         for column, factor in noise_factor.items():
-            factors[_position(column, n_features, names, "noise_factor")] = factor
+            position = column_position(column, n_features, names, "noise_factor")
+            factors[position] = factor
     else:
         factors = np.asarray(noise_factor, dtype=np.float64)
         if factors.ndim == 0:
@@ -777,22 +847,3 @@ def _column_factors(noise_factor, n_features, names):
             f"'noise_factor' must be finite and at least 0. Got {noise_factor!r}."
         )
     return factors
-
-
-def _position(column, n_features, names, parameter):
-    """Position of a column that is named, or numbered, in a dict."""
-    if isinstance(column, str):
-        positions = {} if names is None else {n: j for j, n in enumerate(names)}
-        if column in positions:
-            return positions[column]
-        known = (
-            "without column names" if names is None else f"with columns {list(names)}"
-        )
-    elif isinstance(column, Integral) and 0 <= column < n_features:
-        return column
-    else:
-        known = f"with {n_features} columns"
-    raise ValueError(
-        f"{parameter!r} names column {column!r}, but X is a table {known}. Use the "
-        f"name of a column, or its position from 0 to {n_features - 1}."
-    )

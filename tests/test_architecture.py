@@ -16,8 +16,9 @@ from sklearn_dae import DenoisingAutoencoderTransformer
 PACKAGE = Path(sklearn_dae.__file__).parent
 MAY_IMPORT = {
     "__init__": {"_transformer"},
-    "_transformer": {"_table", "_training"},
-    "_table": {"_cells"},
+    "_transformer": {"_frames", "_table", "_training"},
+    "_table": {"_cells", "_frames"},
+    "_frames": set(),
     "_training": {"_batches", "_cells", "_corruption", "_loss", "_network"},
     "_batches": {"_cells", "_corruption"},
     "_corruption": {"_cells"},
@@ -39,8 +40,10 @@ DOORS = {
 
 def imports(path):
     for node in ast.walk(ast.parse(path.read_text())):
-        if isinstance(node, ast.ImportFrom):
+        if isinstance(node, ast.ImportFrom) and node.module:
             yield node.level, node.module
+        elif isinstance(node, ast.ImportFrom):
+            yield from ((node.level, alias.name) for alias in node.names)
         elif isinstance(node, ast.Import):
             yield from ((0, alias.name) for alias in node.names)
 

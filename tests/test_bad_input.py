@@ -62,7 +62,7 @@ def test_wrong_parameters_are_named_with_the_rule(small, params, message):
 
 
 def test_column_names_need_names(small):
-    with pytest.raises(ValueError, match="a table without column names"):
+    with pytest.raises(ValueError, match="a table without names"):
         small(noise={"a": "swap"}).fit(FRAME.to_numpy())
 
 
@@ -91,7 +91,7 @@ def test_infinity_is_refused(small):
         (np.ones((1, 3)), r"1 sample\(s\) .* minimum of 2"),
         (np.empty((5, 0)), r"0 feature\(s\)"),
         (np.ones(5), "Expected 2D array"),
-        ([["a", 1.0], ["b", 2.0]], "could not convert .*'a'.* numeric columns"),
+        ([["a", 1.0], ["b", 2.0]], "could not convert .*'a'.* 'categorical_features'"),
     ],
 )
 def test_tables_that_cannot_be_fitted(small, X, message):
@@ -101,7 +101,7 @@ def test_tables_that_cannot_be_fitted(small, X, message):
 
 def test_column_names_must_be_unique(small):
     frame = FRAME.set_axis(["a", "b", "a"], axis=1)
-    with pytest.raises(ValueError, match=r"(?s)unique.*'a' 2 times"):
+    with pytest.raises(ValueError, match=r"unique column names. Got \['a', 'b', 'a'\]"):
         small().fit(frame)
 
 

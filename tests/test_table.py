@@ -2,42 +2,54 @@
 
 import numpy as np
 import pandas as pd
-import polars as pl
 import pytest
+from sklearn.preprocessing import OneHotEncoder
 
-from sklearn_dae._table import TableCodec
+from sklearn_dae._table import MISSING, UNSEEN, Levels, TableCodec, find_categorical
 
 SCALINGS = ["standard", "minmax", "quantile", None]
 
 
-def fitted(X, scaling="standard", template=None):
-    codec = TableCodec(scaling, np.random.RandomState(0))
-    return codec.fit(X, X if template is None else template)
+def fitted(X, scaling="standard", categorical=(), **params):
+    params = {"min_frequency": None, "max_categories": None, **params}
+    codec = TableCodec(scaling, random_state=np.random.RandomState(0), **params)
+    mask = np.zeros(X.shape[1], dtype=bool)
+    mask[list(categorical)] = True
+    codec.fit(X, mask)
+    return codec
+
+
+def scaled(codec, X, order=None):
+    return codec.encode(codec.read(X), order).numeric.numpy()
+
+
+def decoded(codec, numeric):
+    return codec.decode(numeric, np.empty((len(numeric), 0))).numeric
 
 
 @pytest.mark.parametrize("scaling", SCALINGS)
 def test_decoding_undoes_encoding(holes, scaling):
     codec = fitted(holes, scaling)
-    numeric = codec.encode(holes).numeric.numpy()
+    numeric = scaled(codec, holes)
     np.testing.assert_array_equal(np.isnan(numeric), np.isnan(holes))
-    np.testing.assert_allclose(codec.decode(numeric), holes, rtol=1e-4, atol=1e-5)
+    np.testing.assert_allclose(decoded(codec, numeric), holes, rtol=1e-4, atol=1e-5)
 
 
 def test_scales_are_those_asked_for(holes):
-    standard = fitted(holes, "standard").encode(holes).numeric.numpy()
+    standard = scaled(fitted(holes, "standard"), holes)
     np.testing.assert_allclose(np.nanmean(standard, axis=0), 0, atol=1e-6)
     np.testing.assert_allclose(np.nanstd(standard, axis=0), 1, rtol=1e-5)
-    minmax = fitted(holes, "minmax").encode(holes).numeric.numpy()
+    minmax = scaled(fitted(holes, "minmax"), holes)
     np.testing.assert_allclose(np.nanmin(minmax, axis=0), 0, atol=1e-6)
     np.testing.assert_allclose(np.nanmax(minmax, axis=0), 1, rtol=1e-6)
-    quantile = fitted(holes, "quantile").encode(holes).numeric.numpy()
+    quantile = scaled(fitted(holes, "quantile"), holes)
     np.testing.assert_allclose(np.nanmedian(quantile, axis=0), 0, atol=0.05)
 
 
 @pytest.mark.parametrize("scaling", SCALINGS)
 def test_summary_describes_the_encoded_columns(holes, scaling):
     codec = fitted(holes, scaling)
-    numeric = codec.encode(holes).numeric.numpy()
+    numeric = scaled(codec, holes)
     summary = codec.summary()
     np.testing.assert_allclose(summary.low, np.nanmin(numeric, axis=0), atol=1e-5)
     np.testing.assert_allclose(summary.high, np.nanmax(numeric, axis=0), atol=1e-5)
@@ -49,20 +61,18 @@ def test_summary_describes_the_encoded_columns(holes, scaling):
 def test_large_offsets_survive():
     X = 1.7e9 + np.random.default_rng(0).normal(size=(200, 1))
     codec = fitted(X)
-    numeric = codec.encode(X).numeric.numpy()
+    numeric = scaled(codec, X)
     assert len(np.unique(numeric)) == 200
-    np.testing.assert_allclose(codec.decode(numeric), X, rtol=0, atol=1e-5)
+    np.testing.assert_allclose(decoded(codec, numeric), X, rtol=0, atol=1e-5)
 
 
 def test_many_rows_are_encoded_in_pieces_like_few():
     X = np.random.default_rng(0).normal(3, 2, size=(40_000, 2))
     codec = fitted(X)
     expected = (X - X.mean(0)) / X.std(0)
-    np.testing.assert_allclose(codec.encode(X).numeric, expected, atol=1e-5)
+    np.testing.assert_allclose(scaled(codec, X), expected, atol=1e-5)
     order = np.random.default_rng(1).permutation(len(X))[:30_000]
-    np.testing.assert_allclose(
-        codec.encode(X, order).numeric, expected[order], atol=1e-5
-    )
+    np.testing.assert_allclose(scaled(codec, X, order), expected[order], atol=1e-5)
 
 
 @pytest.mark.parametrize("scaling", SCALINGS)
@@ -71,88 +81,120 @@ def test_constant_and_empty_columns_are_neutral(scaling):
     codec = fitted(X, scaling)
     np.testing.assert_array_equal(codec.constant_, [False, True, True])
     other = np.array([[3.0, 1e6, 5.0]])
-    assert codec.encode(other).numeric[0, 1] == 0
-    values = codec.decode(np.full((1, 3), 0.5, dtype=np.float32))
+    assert scaled(codec, other)[0, 1] == 0
+    values = decoded(codec, np.full((1, 3), 0.5, dtype=np.float32))
     np.testing.assert_array_equal(values[0, 1:], [0.1, 0.0])
 
 
 def test_arrays_come_back_in_the_precision_they_had(table):
     for dtype in (np.float32, np.float64):
-        X = table.astype(dtype)
-        assert fitted(X).table(table).dtype == dtype
+        codec = fitted(table.astype(dtype))
+        back = codec.write(codec.read(table.astype(dtype)))
+        assert back.dtype == dtype
+        np.testing.assert_array_equal(back, table.astype(dtype))
 
 
-PANDAS = pd.DataFrame(
-    {
-        "integer": np.array([1, 2, 300], dtype=np.int16),
-        "byte": np.array([0, 128, 255], dtype=np.uint8),
-        "flag": [True, False, True],
-        "single": np.array([0.5, 1.5, 2.5], dtype=np.float32),
-        "double": [1.0, 2.0, 4.0],
-        "nullable": pd.array([1, None, 3], dtype="Int64"),
-        "nullable_flag": pd.array([True, None, False], dtype="boolean"),
-        "arrow": pd.array([1, 2, None], dtype="int32[pyarrow]"),
-    },
-    index=["x", "y", "z"],
+def test_integer_codes_in_an_array_can_be_categories():
+    X = np.array([[0.5, 7], [1.5, 3], [2.5, 7], [np.nan, np.nan]])
+    codec = fitted(X, categorical=[1])
+    table = codec.read(X)
+    np.testing.assert_array_equal(table.numeric[:, 0], X[:, 0])
+    assert table.codes.ravel().tolist() == [0, 1, 0, MISSING]
+    assert codec.read(np.array([[0.0, 99.0]])).codes == UNSEEN
+    np.testing.assert_array_equal(codec.write(table.rows([0, 1, 2])), X[:3])
+
+
+def test_object_arrays_with_text():
+    X = np.array([["a", 1.0], ["b", 2], [None, None]], dtype=object)
+    codec = fitted(X, categorical=[0])
+    table = codec.read(X)
+    assert table.codes.ravel().tolist() == [0, 1, MISSING]
+    np.testing.assert_array_equal(table.numeric.ravel(), [1.0, 2.0, np.nan])
+    assert codec.write(table.rows([0, 1])).tolist() == [["a", 1.0], ["b", 2.0]]
+
+
+VALUES = ["a"] * 5 + ["b"] * 3 + ["c"] * 2 + ["d"] + [None] * 2
+
+
+@pytest.mark.parametrize(
+    ("min_frequency", "max_categories", "names", "code_of_c", "code_of_d"),
+    [
+        (None, None, ["a", "b", "c", "d"], 2, 3),
+        (2, None, ["a", "b", "c", "d"], 2, 3),
+        (3, None, ["a", "b", "c"], 2, 2),
+        (0.2, None, ["a", "b", "c"], 2, 2),
+        (None, 3, ["a", "b", "c"], 2, 2),
+        (None, 4, ["a", "b", "c", "d"], 2, 3),
+        (6, 2, ["a"], 0, 0),
+    ],
 )
-POLARS = pl.DataFrame(
-    {
-        "integer": pl.Series([1, 2, None], dtype=pl.Int16),
-        "byte": pl.Series([0, 128, 255], dtype=pl.UInt8),
-        "flag": [True, False, None],
-        "single": pl.Series([0.5, 1.5, 2.5], dtype=pl.Float32),
-        "double": [1.0, float("nan"), None],
-    }
+def test_rare_levels_are_grouped_under_the_most_frequent_of_them(
+    min_frequency, max_categories, names, code_of_c, code_of_d
+):
+    levels = Levels(VALUES, min_frequency, max_categories, fallback="")
+    assert levels.names.tolist() == names
+    codes = levels.encode(["c", "d", "z", None, np.nan, pd.NA])
+    assert codes.tolist() == [code_of_c, code_of_d, UNSEEN, *[MISSING] * 3]
+
+
+def test_level_groups_are_those_of_scikit_learn():
+    rng = np.random.default_rng(0)
+    values = rng.choice(list("abcdefgh"), p=np.arange(1, 9) / 36, size=300)
+    for params in (
+        {"min_frequency": 30},
+        {"min_frequency": 0.1},
+        {"max_categories": 4},
+    ):
+        encoder = OneHotEncoder(**params).fit(values[:, None])
+        full = {"min_frequency": None, "max_categories": None, **params}
+        levels = Levels(values.tolist(), **full, fallback="")
+        rare = encoder.infrequent_categories_[0]
+        last = len(levels) - 1
+        codes = dict(zip("abcdefgh", levels.encode("abcdefgh"), strict=True))
+        assert {level for level, code in codes.items() if code == last} == set(rare)
+
+
+def test_errors_are_relative_to_variance_and_to_gini_impurity():
+    X = np.c_[np.arange(8.0), [0, 0, 0, 0, 1, 1, 2, 2]]
+    codec = fitted(X, categorical=[1])
+    table = codec.read(X)
+    np.testing.assert_allclose(codec.baseline_errors(table).mean(axis=0), 1, rtol=1e-6)
+    perfect = np.eye(3)[table.codes[:, 0]]
+    numeric = codec.encode(table).numeric.numpy()
+    np.testing.assert_allclose(codec.errors(table, numeric, perfect), 0, atol=1e-6)
+    wrong = np.roll(perfect, 1, axis=1)
+    errors = codec.errors(table, numeric + 1, wrong)
+    np.testing.assert_allclose(errors[:, 0], 1, rtol=1e-5)
+    np.testing.assert_allclose(errors[:, 1], 2 / (1 - 0.25 - 2 / 16), rtol=1e-5)
+
+
+def test_errors_of_missing_and_unseen_cells_are_unknown():
+    X = np.array([[1.0, 0.0], [2.0, 1.0], [3.0, 1.0]])
+    codec = fitted(X, categorical=[1])
+    table = codec.read(np.array([[np.nan, 5.0], [1.0, np.nan]]))
+    errors = codec.baseline_errors(table)
+    np.testing.assert_array_equal(np.isnan(errors), [[True, True], [False, True]])
+    np.testing.assert_array_equal(codec.missing(table), [[True, False], [False, True]])
+
+
+def test_columns_of_as_many_levels_lie_side_by_side():
+    rng = np.random.default_rng(0)
+    X = np.column_stack([rng.integers(n, size=200) for n in (5, 2, 3, 2, 5)])
+    codec = fitted(X.astype(float), categorical=range(5))
+    assert codec.categorical_.tolist() == [1, 3, 2, 0, 4]
+    table = codec.read(X.astype(float))
+    np.testing.assert_array_equal(codec.write(table), X)
+
+
+@pytest.mark.parametrize(
+    ("given", "expected"),
+    [
+        (None, [False] * 3),
+        ("from_dtype", [False] * 3),
+        ([True, False, True], [True, False, True]),
+        ([0, 2], [True, False, True]),
+        ([], [False] * 3),
+    ],
 )
-
-
-@pytest.mark.parametrize("frame", [PANDAS, POLARS], ids=["pandas", "polars"])
-def test_frames_come_back_as_they_were(frame):
-    X = np.column_stack(
-        [np.asarray(frame[name].to_numpy(), dtype=float) for name in POLARS.columns]
-    )
-    frame = frame[POLARS.columns]
-    values = np.nan_to_num(X) + 0.4
-    values[0, 1], values[2, 1] = -20.0, 270.0
-    index = getattr(frame, "index", None)
-    back = fitted(X, template=frame).table(values, index)
-    assert type(back) is type(frame)
-    assert list(back.columns) == list(frame.columns)
-    assert list(back.dtypes) == list(frame.dtypes)
-    assert list(back["integer"])[:2] == [1, 2]
-    assert list(back["byte"]) == [0, 128, 255]
-    assert list(back["flag"]) == [True, False, X[2, 2] == 1]
-    np.testing.assert_allclose(back["single"].to_numpy(), [0.9, 1.9, 2.9], rtol=1e-6)
-    if index is not None:
-        assert list(back.index) == ["x", "y", "z"]
-
-
-@pytest.mark.parametrize("frame", [PANDAS, POLARS], ids=["pandas", "polars"])
-def test_filling_touches_missing_cells_only(frame):
-    missing = np.column_stack(
-        [
-            np.isnan(np.array(frame[name].to_numpy(), dtype=float, copy=True))
-            if frame[name].dtype != "boolean"
-            else frame[name].isna()
-            for name in frame.columns
-        ]
-    )
-    X = np.zeros(missing.shape)
-    filled = fitted(X, template=frame).fill(frame, missing, np.full(X.shape, 7.6))
-    assert list(filled.dtypes) == list(frame.dtypes)
-    for j, name in enumerate(frame.columns):
-        for row in range(3):
-            cell = filled[name].to_list()[row]
-            if not missing[row, j]:
-                assert cell == frame[name].to_list()[row]
-            else:
-                kind = frame[name].dtype
-                expected = 7.6 if "ouble" in name else True if "flag" in name else 8
-                assert cell == expected, (name, kind)
-
-
-def test_largest_integers_do_not_overflow():
-    frame = pd.DataFrame({"big": np.array([0, 2**63 - 1], dtype=np.int64)})
-    X = frame.to_numpy(dtype=float)
-    back = fitted(X, template=frame).table(np.array([[-1e30], [1e30]]))
-    assert back["big"].tolist() == [-(2**63), 2**63 - 1024]
+def test_categorical_columns_of_arrays(given, expected):
+    assert find_categorical(np.ones((4, 3)), given).tolist() == expected

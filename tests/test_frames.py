@@ -1,0 +1,384 @@
+"""DataFrames straight from a file go in, and tables of the same kind come back."""
+
+import datetime
+import decimal
+
+import numpy as np
+import pandas as pd
+import polars as pl
+import pyarrow as pa
+import pytest
+from sklearn.linear_model import LogisticRegression
+from sklearn.model_selection import GridSearchCV
+from sklearn.pipeline import make_pipeline
+
+from sklearn_dae._frames import kind_of
+
+N = 60
+
+
+def columns():
+    """Columns of many kinds, all tied to the first one, as lists with None."""
+    rng = np.random.default_rng(0)
+    level = rng.integers(4, size=N)
+    holes = rng.random(N) < 0.2
+
+    def with_holes(values):
+        return [None if hole else v for v, hole in zip(values, holes, strict=True)]
+
+    return {
+        "level": [int(v) for v in level],
+        "name": [["north", "south", "east", "west"][v] for v in level],
+        "flag": [bool(v > 1) for v in level],
+        "real": (level + 0.1 * rng.normal(size=N)).tolist(),
+        "byte": [int(80 * v) for v in level],
+        "name_holes": with_holes("abcd"[v] for v in level),
+        "flag_holes": with_holes(bool(v % 2) for v in level),
+        "int_holes": with_holes(int(v) for v in level),
+        "real_holes": with_holes(float(v) for v in level),
+    }
+
+
+def pandas_table():
+    c = columns()
+    return pd.DataFrame(
+        {
+            "integer": np.array(c["level"], dtype=np.int32),
+            "byte": np.array(c["byte"], dtype=np.uint8),
+            "real": c["real"],
+            "single": np.array(c["real"], dtype=np.float32),
+            "category": pd.Categorical(c["name"], ["west", "east", "south", "north"]),
+            "ordered": pd.Categorical(c["level"], [0, 1, 2, 3, 9], ordered=True),
+            "text": c["name"],
+            "object": pd.Series(c["name_holes"], dtype=object),
+            "string": pd.array(c["name_holes"], dtype="string"),
+            "flag": c["flag"],
+            "boolean": pd.array(c["flag_holes"], dtype="boolean"),
+            "Int64": pd.array(c["int_holes"], dtype="Int64"),
+            "Float32": pd.array(c["real_holes"], dtype="Float32"),
+            "float_holes": np.array(c["real_holes"], dtype=float),
+            "arrow_int": pd.array(c["int_holes"], dtype="int16[pyarrow]"),
+            "arrow_text": pd.array(
+                c["name_holes"], dtype=pd.ArrowDtype(pa.large_string())
+            ),
+            "arrow_decimal": pd.array(
+                [None if v is None else decimal.Decimal(v) for v in c["int_holes"]],
+                dtype=pd.ArrowDtype(pa.decimal128(6, 2)),
+            ),
+        }
+    ).set_axis(np.arange(N) + 1000)
+
+
+def polars_table():
+    c = columns()
+    return pl.DataFrame(
+        {
+            "integer": pl.Series(c["level"], dtype=pl.Int32),
+            "byte": pl.Series(c["byte"], dtype=pl.UInt8),
+            "real": c["real"],
+            "single": pl.Series(c["real"], dtype=pl.Float32),
+            "category": pl.Series(c["name"], dtype=pl.Categorical),
+            "enum": pl.Series(
+                c["name_holes"], dtype=pl.Enum(["d", "c", "b", "a", "unused"])
+            ),
+            "text": c["name_holes"],
+            "flag": c["flag_holes"],
+            "Int64": pl.Series(c["int_holes"], dtype=pl.Int64),
+            "decimal": pl.Series(c["int_holes"], dtype=pl.Int64).cast(pl.Decimal(6, 2)),
+        }
+    )
+
+
+TABLES = pytest.mark.parametrize(
+    "table", [pandas_table(), polars_table()], ids=["pandas", "polars"]
+)
+
+
+def cells_of(table, name):
+    """A column's cells as a list with None for the missing ones."""
+    column = table[name]
+    if isinstance(table, pd.DataFrame):
+        return column.astype(object).where(column.notna(), None).tolist()
+    return column.to_list()
+
+
+@TABLES
+def test_round_trip_keeps_names_order_dtypes_levels_and_rows(small, table):
+    dae = small(n_components=64, hidden_layer_sizes=(64,), max_iter=300).fit(table)
+    back = dae.inverse_transform(dae.transform(table))
+    repaired = dae.reconstruct(table)
+    for result in (back, repaired):
+        assert type(result) is type(table)
+        assert list(result.columns) == list(table.columns)
+        assert list(result.dtypes) == list(table.dtypes)
+    if isinstance(table, pd.DataFrame):
+        assert repaired.index.equals(table.index)
+    for name in table.columns:
+        assert None not in cells_of(repaired, name)
+        pairs = list(zip(cells_of(table, name), cells_of(repaired, name), strict=True))
+        observed = [(was, now) for was, now in pairs if was is not None]
+        if kind_of(table[name]) == "numeric":
+            bound = 0.4 * np.std([float(was) for was, _ in observed])
+            far = [abs(float(was) - float(now)) > bound for was, now in observed]
+            assert np.mean(far) < 0.05, name
+        else:
+            assert np.mean([was == now for was, now in observed]) > 0.95, name
+
+
+@TABLES
+def test_impute_fills_all_and_changes_no_observed_cell(small, table):
+    dae = small(noise="masking", max_iter=100, n_components=32).fit(table)
+    filled = dae.impute(table)
+    assert type(filled) is type(table)
+    assert list(filled.dtypes) == list(table.dtypes)
+    for name in table.columns:
+        for was, now in zip(cells_of(table, name), cells_of(filled, name), strict=True):
+            assert now is not None
+            assert was is None or was == now
+    right = [
+        was == now
+        for was, now in zip(columns()["name"], cells_of(filled, "text"), strict=True)
+    ]
+    assert isinstance(table, pl.DataFrame) or np.mean(right) == 1
+    assert dae.impute(filled).equals(filled)
+
+
+@TABLES
+def test_errors_and_scores_cover_every_column(small, table):
+    dae = small(max_iter=100, n_components=32).fit(table)
+    errors = dae.cell_errors(table)
+    assert type(errors) is type(table)
+    assert list(errors.columns) == list(table.columns)
+    for name in table.columns:
+        for cell, error in zip(
+            cells_of(table, name), errors[name].to_list(), strict=True
+        ):
+            assert (cell is None) == np.isnan(error)
+    assert dae.score_samples(table).shape == (N,)
+    assert dae.score(table) > 0.5
+
+
+@TABLES
+def test_levels_not_seen_in_fit_are_taken_as_missing(small, table):
+    dae = small().fit(table)
+    strange, hidden = (
+        table.with_columns(text=pl.lit(value, dtype=pl.String))
+        if isinstance(table, pl.DataFrame)
+        else table.assign(text=pd.Series([value] * N, dtype="str", index=table.index))
+        for value in ("nowhere", None)
+    )
+    np.testing.assert_array_equal(dae.transform(strange), dae.transform(hidden))
+    # But an unseen level is no missing cell: it is nobody's to overwrite.
+    assert set(cells_of(dae.impute(strange), "text")) == {"nowhere"}
+    assert "nowhere" not in cells_of(dae.reconstruct(strange), "text")
+    assert None not in cells_of(dae.impute(hidden), "text")
+
+
+@TABLES
+def test_columns_missing_in_all_rows_at_transform(small, table):
+    dae = small().fit(table)
+    nothing = (
+        table.clear(n=5)
+        if isinstance(table, pl.DataFrame)
+        else table.iloc[:5].assign(
+            **dict.fromkeys(("text", "object", "real", "Int64", "boolean"))
+        )
+    )
+    assert np.isfinite(dae.transform(nothing)).all()
+    filled = dae.impute(nothing)
+    assert all(None not in cells_of(filled, name) for name in table.columns)
+    assert np.isfinite(dae.score_samples(nothing)).all()
+
+
+@TABLES
+def test_levels_that_the_given_table_cannot_hold_are_added(small, table):
+    dae = small(max_iter=50).fit(table)
+    if isinstance(table, pd.DataFrame):
+        given = table.iloc[:6].assign(
+            category=pd.Categorical([None] * 5 + ["up"], ["up"])
+        )
+        name = "category"
+    else:
+        enum = pl.Series([None] * 5 + ["up"], dtype=pl.Enum(["up"]))
+        given, name = table[:6].with_columns(enum=enum), "enum"
+    cells = cells_of(dae.impute(given), name)
+    assert cells[-1] == "up"
+    assert set(cells[:5]) <= set(cells_of(table, name)) - {None}
+
+
+def test_frames_of_one_library_after_fit_on_the_other(small):
+    table = pandas_table()[["integer", "real", "text", "object"]]
+    other = pl.from_pandas(table)
+    dae = small().fit(table)
+    np.testing.assert_array_equal(dae.transform(other), dae.transform(table))
+    filled = dae.impute(other)
+    assert isinstance(filled, pd.DataFrame)
+    assert list(filled.dtypes) == list(table.dtypes)
+    assert filled.notna().all(axis=None)
+    assert filled["real"].tolist() == table["real"].tolist()
+
+
+@pytest.mark.filterwarnings("ignore:X does not have valid feature names")
+def test_arrays_after_fit_on_a_frame(small):
+    table = pandas_table()[["integer", "real", "text", "object"]]
+    dae = small().fit(table)
+    array = table.to_numpy(dtype=object)
+    np.testing.assert_array_equal(dae.transform(array), dae.transform(table))
+    assert dae.impute(array).notna().all(axis=None)
+
+
+def test_kinds_of_columns():
+    table = pandas_table()
+    kinds = {name: kind_of(table[name]) for name in table}
+    for name, kind in kinds.items():
+        lower = name.lower()
+        if any(word in lower for word in ("cat", "text", "ord", "obj", "string")):
+            assert kind == "categorical"
+        elif "flag" in name or "bool" in name:
+            assert kind == "boolean"
+        else:
+            assert kind == "numeric"
+    numbers = pd.Series([1, 2.5, None], dtype=object)
+    assert kind_of(numbers) == "numeric"
+    assert kind_of(pd.Series([decimal.Decimal("0.5"), None])) == "numeric"
+    assert kind_of(pd.Series([True, None], dtype=object)) == "boolean"
+    assert kind_of(pd.Series([1, "a"], dtype=object)) == "categorical"
+
+
+DAY = datetime.date(2026, 1, 1)
+DATES = [
+    pd.DataFrame({"x": [1.0, 2.0], "when": pd.to_datetime([DAY, DAY])}),
+    pd.DataFrame({"x": [1.0, 2.0], "when": pd.Series([DAY, None], dtype=object)}),
+    pd.DataFrame({"x": [1.0, 2.0], "when": pd.to_timedelta([1, 2], unit="D")}),
+    pd.DataFrame({"x": [1.0, 2.0], "when": pd.period_range(DAY, periods=2)}),
+    pl.DataFrame({"x": [1.0, 2.0], "when": [DAY, DAY]}),
+    pl.DataFrame({"x": [1.0, 2.0], "when": [datetime.time(1), None]}),
+]
+
+
+@pytest.mark.parametrize("table", DATES)
+def test_dates_are_refused_by_name_with_the_remedy(small, table):
+    for categorical in ("from_dtype", None):
+        with pytest.raises(ValueError, match=r"Column 'when' .* skrub's DatetimeEnc"):
+            small(categorical_features=categorical).fit(table)
+
+
+def test_dates_may_be_declared_categories(small):
+    table = pd.concat([DATES[0]] * 5, ignore_index=True)
+    dae = small(categorical_features=["when"]).fit(table)
+    assert dae.reconstruct(table)["when"].equals(table["when"])
+
+
+@pytest.mark.parametrize(
+    ("table", "params", "message"),
+    [
+        (
+            pandas_table()[["real", "text"]],
+            {"categorical_features": None},
+            "Column 'text' of dtype str holds no numbers. Name it in 'categorical_f",
+        ),
+        (
+            pandas_table()[["real", "text", "object"]],
+            {"categorical_features": ["text"]},
+            "Column 'object' of dtype object holds no numbers. Name it",
+        ),
+        (
+            pandas_table(),
+            {"categorical_features": ["nope"]},
+            r"'categorical_features' names column 'nope', .*\['integer', 'byte'",
+        ),
+        (
+            pandas_table(),
+            {"categorical_features": [99]},
+            "'categorical_features' names column 99, .* from 0 to 16",
+        ),
+        (
+            pandas_table(),
+            {"categorical_features": [True, False]},
+            r"'categorical_features' as a mask .* 17 columns .* \(2,\)",
+        ),
+        (
+            pd.DataFrame({"x": [1.0, 2.0], "z": [1j, 2j]}),
+            {},
+            "Column 'z' of dtype complex128 holds no numbers. Turn it into",
+        ),
+        (
+            pl.DataFrame({"x": [1.0, 2.0], "z": [[1], [2]]}),
+            {},
+            r"Column 'z' of dtype List\(Int64\) holds no numbers. Turn it into",
+        ),
+        (
+            pd.DataFrame({"x": [1.0, 2.0], "z": [[1], [2]]}),
+            {},
+            "Column 'z' .* 'list'.* strings",
+        ),
+        (pandas_table().iloc[:1], {}, r"1 sample\(s\) while a minimum of 2"),
+        (
+            pandas_table().assign(real=np.inf),
+            {},
+            "contains infinity",
+        ),
+        (pandas_table(), {"max_categories": 0}, "'max_categories' .* Got 0"),
+        (pandas_table(), {"min_frequency": 1.5}, "'min_frequency' .* Got 1.5"),
+        (
+            pandas_table(),
+            {"noise": {"text": "swap"}, "noise_factor": {"txet": 0.5}},
+            "'noise_factor' names column 'txet'",
+        ),
+    ],
+)
+def test_bad_tables_and_parameters_are_named(small, table, params, message):
+    with pytest.raises(ValueError, match=message):
+        small(**params).fit(table)
+
+
+def test_text_where_numbers_were(small):
+    table = pandas_table()[["real", "text"]]
+    dae = small().fit(table)
+    with pytest.raises(ValueError, match="Column 'real' must hold numbers, as in fit"):
+        dae.transform(table.assign(real=["a"] * N))
+    with pytest.raises(ValueError, match="should match those that were passed during"):
+        dae.transform(table.rename(columns={"text": "other"}))
+
+
+def test_noise_by_name_over_a_mixed_table(small):
+    table = pandas_table()
+    noise = {"real": "gaussian", "text": ["masking", "swap"], "flag": "salt_and_pepper"}
+    factor = {"real": 2.0, "text": 0.5, "flag": 0.3}
+    dae = small(noise=noise, noise_factor=factor).fit(table)
+    assert np.isfinite(dae.loss_curve_).all()
+    with pytest.raises(ValueError, match=r"'masking' .* at most 1. Got 1.5"):
+        small(noise=noise, noise_factor={"text": 1.5}).fit(table)
+
+
+def test_columns_without_an_observed_cell_at_fit(small):
+    table = pandas_table().assign(
+        text=pd.Series([None] * N, dtype="str", index=pandas_table().index),
+        category=pd.Categorical([None] * N, ["west", "east"]),
+        boolean=pd.array([None] * N, dtype="boolean"),
+        real=np.nan,
+    )
+    filled = small().fit(table).impute(table)
+    assert filled.notna().all(axis=None)
+    assert set(filled["text"]) == {""}
+    assert set(filled["category"]) == {"west"}
+    assert set(filled["boolean"]) == {False}
+    assert set(filled["real"]) == {0.0}
+
+
+def test_straight_from_a_frame_to_a_classifier_in_a_grid_search(small):
+    table = pandas_table()
+    y = table.pop("text")
+    pipeline = make_pipeline(small(max_iter=50), LogisticRegression(max_iter=1000))
+    grid = {"denoisingautoencodertransformer__noise": ["swap", "masking"]}
+    search = GridSearchCV(pipeline, grid, cv=2, error_score="raise").fit(table, y)
+    assert search.best_score_ > 0.9
+
+
+def test_template_holds_no_row():
+    table = pandas_table()
+    from .conftest import small
+
+    template = small().fit(table)._codec.template_
+    assert len(template) == 0
+    assert list(template.dtypes) == list(table.dtypes)
