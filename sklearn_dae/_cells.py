@@ -18,8 +18,8 @@ class Cells(NamedTuple):
     ----------
     numeric : Tensor of shape (n_rows, n_numeric), float32
         Scaled values. NaN where the cell is missing.
-    codes : Tensor of shape (n_rows, n_categorical), int64
-        Category codes, 0, 1, ... . -1 where the cell is missing.
+    codes : Tensor of shape (n_rows, n_categorical), of integers
+        Category codes, 0, 1, ... . Negative where the cell is missing.
     """
 
     numeric: Tensor

@@ -29,7 +29,7 @@ class Table(NamedTuple):
     ----------
     numeric : ndarray of shape (n_rows, n_numeric), float32 or float64
         NaN where a cell is missing.
-    codes : ndarray of shape (n_rows, n_categorical), int32
+    codes : ndarray of shape (n_rows, n_categorical), int16 or int32
         `MISSING` or `UNSEEN` where a cell has no level known from training.
     """
 
@@ -178,17 +178,16 @@ class TableCodec:
         self.max_categories = max_categories
         self.random_state = random_state
 
-    def fit(self, X, is_categorical, template=None):
+    def fit(self, X, is_categorical, template):
         """Learn the columns of `X` and return it as a Table.
 
         Parameters
         ----------
         X : ndarray or DataFrame of shape (n_samples, n_features)
         is_categorical : ndarray of bool of shape (n_features,)
-        template : DataFrame or None
-            What `X` was, if it is an array made of a DataFrame.
+        template : array-like or DataFrame
+            The table as the user gave it, before validation may have made `X` of it.
         """
-        template = X if template is None else template
         is_frame = _frames.is_frame(template)
         self.template_ = _frames.without_rows(template) if is_frame else None
         self.dtype_ = _array_dtype(X)
@@ -291,7 +290,7 @@ class TableCodec:
 
     def read(self, X):
         """A user's table, an array or a DataFrame, as a Table."""
-        codes = np.empty((len(X), len(self.categorical_)), dtype=np.int32)
+        codes = self._empty_codes(len(X))
         for k, position in enumerate(self.categorical_):
             codes[:, k] = self.levels_[k].encode(self._values(X, position))
         return Table(self._numbers(X), codes)
@@ -349,10 +348,13 @@ class TableCodec:
 
     def empty(self, n_rows):
         """A Table of `n_rows` rows to be set."""
-        return Table(
-            np.empty((n_rows, len(self.numeric_))),
-            np.empty((n_rows, len(self.categorical_)), dtype=np.int32),
-        )
+        numeric = np.empty((n_rows, len(self.numeric_)))
+        return Table(numeric, self._empty_codes(n_rows))
+
+    def _empty_codes(self, n_rows):
+        most = max(map(len, self.levels_), default=0)
+        dtype = np.int16 if most <= np.iinfo(np.int16).max else np.int32
+        return np.empty((n_rows, len(self.levels_)), dtype=dtype)
 
     def decode(self, numeric, probabilities):
         """The Table that is expected, by scaled numbers and the levels' probabilities.
@@ -362,7 +364,7 @@ class TableCodec:
         numeric : ndarray of shape (n_rows, n_numeric)
         probabilities : ndarray of shape (n_rows, n_levels), all columns side by side
         """
-        codes = np.empty((len(numeric), len(self.levels_)), dtype=np.int32)
+        codes = self._empty_codes(len(numeric))
         for k, of_column in enumerate(self._by_column(probabilities)):
             codes[:, k] = of_column.argmax(axis=1)
         return Table(self._unscaled(numeric), codes)

@@ -384,20 +384,10 @@ class DenoisingAutoencoderTransformer(
         random_state = check_random_state(self.random_state)
         goes_on = self.warm_start and hasattr(self, "net_")
         weights = self._weights_to_go_on_from() if goes_on else None
-        codec, table = self._learn_table(X, random_state, goes_on)
+        codec, train, valid = self._learn_table(X, random_state, goes_on)
         noises = [(noise, codec.by_kind(rates)) for noise, rates in self._noises()]
-        if self.loss == "log_loss":
-            codec.check_unit_range()
-        train_rows, valid_rows = self._split(len(table), random_state)
-        n_rows = len(table if train_rows is None else train_rows)
-        net, history = fit_net(
-            codec.encode(table, train_rows),
-            None if valid_rows is None else codec.encode(table, valid_rows),
-            codec.summary(),
-            noises,
-            self._recipe(n_rows, random_state),
-            weights,
-        )
+        recipe = self._recipe(train.n_rows, random_state)
+        net, history = fit_net(train, valid, codec.summary(), noises, recipe, weights)
         self._keep(codec, net, history, goes_on)
         return self
 
@@ -590,24 +580,39 @@ class DenoisingAutoencoderTransformer(
         check_device(self.device)
 
     def _learn_table(self, X, random_state, goes_on):
-        """A codec fitted on `X`, or the one to go on with, and the Table of `X`."""
+        """A codec fitted on `X`, or the one to go on with, and the cells of `X`.
+
+        Those of the training rows, and those of the validation rows or None.
+        """
         if goes_on:
-            codec, categorical = self._codec, self._codec.categorical_
-            X = self._validate(X, len(categorical) > 0, min_samples=2)
-            return codec, codec.read(X)
-        template = None
+            codec = self._codec
+            table = self._read(X, min_samples=2)
+        else:
+            codec = TableCodec(
+                self.scaling, self.min_frequency, self.max_categories, random_state
+            )
+            table = codec.fit(*self._validate_columns(X), X)
+        if self.loss == "log_loss":
+            codec.check_unit_range()
+        if not self.early_stopping:
+            return codec, codec.encode(table), None
+        train_rows, valid_rows = train_test_split(
+            np.arange(len(table)),
+            test_size=self.validation_fraction,
+            random_state=random_state,
+        )
+        return codec, codec.encode(table, train_rows), codec.encode(table, valid_rows)
+
+    def _validate_columns(self, X):
+        """The validated training table and the mask of its categorical columns."""
         if is_frame(X):
-            template = X
             categorical = find_categorical(X, self.categorical_features)
             X = self._validate(X, categorical.any(), reset=True, min_samples=2)
         else:
             named = not isinstance(self.categorical_features, (str, type(None)))
             X = self._validate(X, named, reset=True, min_samples=2)
             categorical = find_categorical(X, self.categorical_features)
-        codec = TableCodec(
-            self.scaling, self.min_frequency, self.max_categories, random_state
-        )
-        return codec, codec.fit(X, categorical, template)
+        return X, categorical
 
     def _validate(self, X, has_categories, *, reset=False, min_samples=1):
         """`X` as a DataFrame or an array, of floats if there are no categories."""
@@ -636,10 +641,11 @@ class DenoisingAutoencoderTransformer(
                 f"DataFrame, where their dtype tells."
             ) from error
 
-    def _read(self, X):
+    def _read(self, X, min_samples=1):
         """The validated Table of a user's `X`."""
         check_is_fitted(self)
-        X = self._validate(X, len(self._codec.categorical_) > 0)
+        has_categories = len(self._codec.categorical_) > 0
+        X = self._validate(X, has_categories, min_samples=min_samples)
         return self._codec.read(X)
 
     def _noises(self):
@@ -687,16 +693,6 @@ class DenoisingAutoencoderTransformer(
             device=self.device,
             seed=int(random_state.randint(np.iinfo(np.int32).max)),
             verbose=int(self.verbose),
-        )
-
-    def _split(self, n_rows, random_state):
-        """Training and validation rows; None and None for all and no rows."""
-        if not self.early_stopping:
-            return None, None
-        return train_test_split(
-            np.arange(n_rows),
-            test_size=self.validation_fraction,
-            random_state=random_state,
         )
 
     def _weights_to_go_on_from(self):

@@ -15,7 +15,7 @@ def fitted(X, scaling="standard", categorical=(), **params):
     codec = TableCodec(scaling, random_state=np.random.RandomState(0), **params)
     mask = np.zeros(X.shape[1], dtype=bool)
     mask[list(categorical)] = True
-    codec.fit(X, mask)
+    codec.fit(X, mask, X)
     return codec
 
 
