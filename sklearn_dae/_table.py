@@ -29,7 +29,7 @@ class Table(NamedTuple):
     ----------
     numeric : ndarray of shape (n_rows, n_numeric), float32 or float64
         NaN where a cell is missing.
-    codes : ndarray of shape (n_rows, n_categorical), int16 or int32
+    codes : ndarray of shape (n_rows, n_categorical), int8 to int32
         `MISSING` or `UNSEEN` where a cell has no level known from training.
     """
 
@@ -352,8 +352,10 @@ class TableCodec:
         return Table(numeric, self._empty_codes(n_rows))
 
     def _empty_codes(self, n_rows):
-        most = max(map(len, self.levels_), default=0)
-        dtype = np.int16 if most <= np.iinfo(np.int16).max else np.int32
+        largest = max(map(len, self.levels_), default=1) - 1
+        dtype = next(
+            t for t in (np.int8, np.int16, np.int32) if largest <= np.iinfo(t).max
+        )
         return np.empty((n_rows, len(self.levels_)), dtype=dtype)
 
     def decode(self, numeric, probabilities):

@@ -144,11 +144,11 @@ class DenoisingAutoencoderTransformer(
         is a number of rows, a float in (0, 1) a share of them. See
         :class:`~sklearn.preprocessing.OneHotEncoder`.
 
-    max_categories : int or None, default=256
+    max_categories : int or None, default=128
         Largest number of levels of a categorical column, counting as one the group of
         the rarest ones that do not fit in. What is decoded as that group becomes its
         most frequent level. None: no limit; every level costs one row of weights at
-        both ends of the network.
+        both ends of the network, and a cell more than one byte beyond 128 levels.
 
     learning_rate_init : float, default=0.002
         Initial learning rate of Adam. It falls to 0 along a half cosine over
@@ -316,7 +316,7 @@ class DenoisingAutoencoderTransformer(
         scaling="standard",
         categorical_features="from_dtype",
         min_frequency=None,
-        max_categories=256,
+        max_categories=128,
         learning_rate_init=0.002,
         batch_size="auto",
         max_iter="auto",
