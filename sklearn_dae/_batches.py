@@ -9,7 +9,7 @@ import torch
 from torch import Generator, Tensor
 from torch.utils.data import Dataset
 
-from ._cells import Cells
+from ._cells import Cells, SparseCells
 from ._corruption import Corruption
 
 # What skorch hands on: the network's keyword arguments, and the criterion's target.
@@ -21,7 +21,7 @@ class CorruptibleRows(Dataset[Any]):
 
     Parameters
     ----------
-    cells : Cells
+    cells : Cells or SparseCells
         The clean rows.
     corruption : Corruption
         Applied to every batch anew.
@@ -35,7 +35,7 @@ class CorruptibleRows(Dataset[Any]):
 
     def __init__(
         self,
-        cells: Cells,
+        cells: Cells | SparseCells,
         corruption: Corruption,
         emphasis: float,
         learnable: Cells,
@@ -86,7 +86,7 @@ class ShuffledBatches:
     def __iter__(self) -> Iterator[Batch]:
         rows = self.dataset
         order = torch.randperm(
-            len(rows), generator=rows.generator, device=rows.cells.numeric.device
+            len(rows), generator=rows.generator, device=rows.cells.device
         )
         for batch_rows in order.tensor_split(self.n_batches):
             yield rows.corrupted_batch(batch_rows)

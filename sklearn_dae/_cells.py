@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+import numpy as np
 import torch
-from torch import Tensor
+from scipy import sparse
+from torch import Generator, Tensor
 
 
 class Cells(NamedTuple):
@@ -29,6 +31,14 @@ class Cells(NamedTuple):
         """The cells of the rows picked by `index`."""
         return Cells(self.numeric[index], self.codes[index])
 
+    def draw_numeric(self, n_rows: int, generator: Generator) -> Tensor:
+        """Numbers of `n_rows` rows, each from a row of its own drawn at random."""
+        return _draw(self.numeric, n_rows, generator)
+
+    def draw_codes(self, n_rows: int, generator: Generator) -> Tensor:
+        """Codes of `n_rows` rows, each from a row of its own drawn at random."""
+        return _draw(self.codes, n_rows, generator)
+
     def missing(self) -> Cells:
         """A mask of the missing cells."""
         return Cells(self.numeric.isnan(), self.codes < 0)
@@ -44,6 +54,75 @@ class Cells(NamedTuple):
     @property
     def device(self) -> torch.device:
         return self.numeric.device
+
+
+def _draw(block: Tensor, n_rows: int, generator: Generator) -> Tensor:
+    shape = n_rows, block.shape[1]
+    donors = torch.randint(len(block), shape, generator=generator, device=block.device)
+    return block.gather(0, donors)
+
+
+class SparseCells:
+    """The cells of a sparse table, dense only for the rows that are asked for.
+
+    Parameters
+    ----------
+    numbers : csr_array of shape (n_rows, n_numeric), float32
+        Scaled values less `zeros`.
+    zeros : ndarray of shape (n_numeric,), float32
+        What a zero of the table is after scaling.
+    device : torch.device or str
+        Where the rows are wanted.
+    """
+
+    def __init__(
+        self,
+        numbers: sparse.csr_array,
+        zeros: np.ndarray,
+        device: str | torch.device = "cpu",
+    ):
+        self.numbers = numbers
+        self.zeros = zeros
+        self.device = device
+        # By column, for swap noise: the values that are not zero, and where each
+        # column's begin.
+        by_column = numbers.tocsc()
+        self._values = torch.from_numpy(by_column.data)
+        self._starts = torch.from_numpy(by_column.indptr.astype(np.int64))
+
+    def rows(self, index: Tensor | slice) -> Cells:
+        """The dense cells of the rows picked by `index`."""
+        picked = index if isinstance(index, slice) else index.numpy(force=True)
+        dense = torch.from_numpy(self.numbers[picked].toarray() + self.zeros)
+        return Cells(dense, torch.empty(len(dense), 0, dtype=torch.int8)).to(
+            self.device
+        )
+
+    def draw_numeric(self, n_rows: int, generator: Generator) -> Tensor:
+        """Numbers of `n_rows` rows, each from a row of its own drawn at random."""
+        starts, counts = self._starts[:-1], self._starts.diff()
+        shape = n_rows, len(starts)
+        donors = torch.randint(
+            self.n_rows, shape, generator=generator, device=generator.device
+        ).cpu()
+        # As if each column began with its values and the zeros came after.
+        is_zero = donors >= counts
+        places = (starts + donors).masked_fill(is_zero, 0)
+        drawn = self._values[places] if len(self._values) else torch.zeros(shape)
+        drawn = drawn.masked_fill(is_zero, 0) + torch.from_numpy(self.zeros)
+        return drawn.to(self.device)
+
+    def draw_codes(self, n_rows: int, generator: Generator) -> Tensor:
+        """No codes: a sparse table has no categorical columns."""
+        return torch.empty(n_rows, 0, dtype=torch.int8, device=self.device)
+
+    def to(self, device: str | torch.device) -> SparseCells:
+        """The same cells for another device."""
+        return SparseCells(self.numbers, self.zeros, device)
+
+    @property
+    def n_rows(self) -> int:
+        return self.numbers.shape[0]
 
 
 class ColumnSummary(NamedTuple):

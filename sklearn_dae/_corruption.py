@@ -14,7 +14,7 @@ import numpy as np
 import torch
 from torch import Generator, Tensor
 
-from ._cells import Cells
+from ._cells import Cells, SparseCells
 
 
 class Pool(NamedTuple):
@@ -22,7 +22,7 @@ class Pool(NamedTuple):
 
     Attributes
     ----------
-    cells : Cells
+    cells : Cells or SparseCells
         The training rows, donors of swap noise.
     low, high : Tensor of shape (n_numeric,)
         Smallest and largest training value of each numeric column.
@@ -30,7 +30,7 @@ class Pool(NamedTuple):
         Whether gaussian noise must stay between `low` and `high`.
     """
 
-    cells: Cells
+    cells: Cells | SparseCells
     low: Tensor
     high: Tensor
     clip: bool
@@ -55,27 +55,23 @@ def _pick(cells: Cells, rates: Cells, generator: Generator) -> Cells:
     return Cells(numeric, codes)
 
 
-def _swap_block(
-    block: Tensor, mask: Tensor, pool_block: Tensor, generator: Generator
-) -> Tensor:
-    # A donor row of its own for every cell: one donor for a whole row would keep the
-    # joint structure of its cells and give the answer away.
-    donors = torch.randint(
-        pool_block.shape[0], block.shape, generator=generator, device=block.device
-    )
-    return torch.where(mask, pool_block.gather(0, donors), block)
-
-
 def swap(
     cells: Cells, pool: Pool, rates: Cells, generator: Generator
 ) -> tuple[Cells, Cells]:
     """Replace a cell by the same column's cell of a training row drawn at random."""
     picked = _pick(cells, rates, generator)
-    numeric, codes = (
-        _swap_block(*blocks, generator)
-        for blocks in zip(cells, picked, pool.cells, strict=True)
-    )
-    return Cells(numeric, codes), picked
+    # A donor row of its own for every cell: one donor for a whole row would keep the
+    # joint structure of its cells and give the answer away.
+    donors = pool.cells.draw_numeric(cells.n_rows, generator)
+    numeric = torch.where(picked.numeric, donors, cells.numeric)
+    return Cells(numeric, _swap_codes(cells, pool, picked, generator)), picked
+
+
+def _swap_codes(
+    cells: Cells, pool: Pool, picked: Cells, generator: Generator
+) -> Tensor:
+    donors = pool.cells.draw_codes(cells.n_rows, generator)
+    return torch.where(picked.codes, donors, cells.codes)
 
 
 def masking(
@@ -96,7 +92,7 @@ def salt_and_pepper(
     pepper = _uniform(cells.numeric, generator) < 0.5
     extremes = torch.where(pepper, pool.low, pool.high)
     numeric = torch.where(picked.numeric, extremes, cells.numeric)
-    codes = _swap_block(cells.codes, picked.codes, pool.cells.codes, generator)
+    codes = _swap_codes(cells, pool, picked, generator)
     return Cells(numeric, codes), picked
 
 
@@ -109,7 +105,7 @@ def gaussian(
     numeric = torch.addcmul(cells.numeric, noise, rates.numeric)
     if pool.clip:
         numeric = numeric.clamp(pool.low, pool.high)
-    codes = _swap_block(cells.codes, picked.codes, pool.cells.codes, generator)
+    codes = _swap_codes(cells, pool, picked, generator)
     disturbed = (rates.numeric > 0) & ~cells.numeric.isnan()
     return Cells(numeric, codes), Cells(disturbed, picked.codes)
 

@@ -13,14 +13,15 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from ._cells import Cells
+from ._cells import Cells, SparseCells
 
 ERRORS: dict[str, Callable[..., Tensor]] = {
     "squared_error": functional.mse_loss,
     "absolute_error": functional.l1_loss,
     "log_loss": functional.binary_cross_entropy_with_logits,
 }
-ROWS_AT_ONCE = 65_536
+# Cells compared at once, when all rows are gone through.
+CELLS_AT_ONCE = 2**21
 
 
 class ReconstructionLoss(nn.Module):
@@ -113,14 +114,16 @@ def baseline_output(kind: str, center: Tensor, frequencies: Sequence[Tensor]) ->
     )
 
 
-def mean_errors(kind: str, numeric: Tensor, prediction: Tensor) -> Tensor:
+def mean_errors(kind: str, cells: Cells | SparseCells, prediction: Tensor) -> Tensor:
     """Mean error of each numeric column when one output is given for all its cells."""
     total = torch.zeros_like(prediction, dtype=torch.float64)
     n_observed = torch.zeros_like(prediction, dtype=torch.int64)
-    for rows in numeric.split(ROWS_AT_ONCE):
-        errors = ERRORS[kind](prediction.expand_as(rows), rows, reduction="none")
+    rows_at_once = max(1, CELLS_AT_ONCE // max(1, len(prediction)))
+    for start in range(0, cells.n_rows, rows_at_once):
+        numeric = cells.rows(slice(start, start + rows_at_once)).numeric
+        errors = ERRORS[kind](prediction.expand_as(numeric), numeric, reduction="none")
         total += errors.nansum(0, dtype=torch.float64)
-        n_observed += (~rows.isnan()).sum(0)
+        n_observed += (~numeric.isnan()).sum(0)
     return (total / n_observed.clamp_min(1)).float()
 
 

@@ -8,14 +8,16 @@ from typing import NamedTuple
 
 import numpy as np
 import torch
+from scipy import sparse
 from sklearn.preprocessing import QuantileTransformer
 from sklearn.utils import assert_all_finite, gen_batches
+from sklearn.utils.sparsefuncs import mean_variance_axis, min_max_axis
 
 from . import _frames
-from ._cells import Cells, ColumnSummary
+from ._cells import Cells, ColumnSummary, SparseCells
 
-# Rows scaled at once, so that no second copy of the table is ever held.
-ROWS_AT_ONCE = 16_384
+# Cells scaled at once, so that no second copy of the table is ever held.
+CELLS_AT_ONCE = 2**20
 # Rows that quantiles are estimated from.
 QUANTILE_ROWS = 10_000
 # Codes of cells without a level.
@@ -27,8 +29,8 @@ class Table(NamedTuple):
 
     Attributes
     ----------
-    numeric : ndarray of shape (n_rows, n_numeric), float32 or float64
-        NaN where a cell is missing.
+    numeric : ndarray or CSR matrix of shape (n_rows, n_numeric), float32 or float64
+        NaN where a cell is missing. Sparse only as a whole, some rows are dense.
     codes : ndarray of shape (n_rows, n_categorical), int8 to int32
         `MISSING` or `UNSEEN` where a cell has no level known from training.
     """
@@ -37,11 +39,13 @@ class Table(NamedTuple):
     codes: np.ndarray
 
     def __len__(self):
-        return len(self.numeric)
+        return self.numeric.shape[0]
 
     def rows(self, index):
         """The table of the rows picked by `index`."""
-        return Table(self.numeric[index], self.codes[index])
+        numeric = self.numeric[index]
+        numeric = numeric.toarray() if sparse.issparse(numeric) else numeric
+        return Table(numeric, self.codes[index])
 
     def put(self, index, rows):
         """Set the rows picked by `index`."""
@@ -70,7 +74,9 @@ class ColumnStatistics(NamedTuple):
         In two passes: scikit-learn's `StandardScaler.partial_fit` gives NaN for a
         column whose first rows are all missing.
         """
-        pieces = list(gen_batches(len(X), ROWS_AT_ONCE))
+        if sparse.issparse(X):
+            return cls._of_sparse(X)
+        pieces = pieces_of(*X.shape)
         n_observed = np.zeros(X.shape[1])
         total = np.zeros(X.shape[1])
         low, high = np.full(X.shape[1], np.nan), np.full(X.shape[1], np.nan)
@@ -85,8 +91,20 @@ class ColumnStatistics(NamedTuple):
         for rows in pieces:
             squares += np.nansum(np.square(X[rows] - mean), axis=0)
         std = np.sqrt(squares / n_observed)
-        low, high = np.nan_to_num(low), np.nan_to_num(high)
-        return cls(mean, np.where((std == 0) | (low == high), 1.0, std), low, high)
+        return cls._checked(mean, std, low, high)
+
+    @classmethod
+    def _of_sparse(cls, X):
+        with np.errstate(invalid="ignore"):
+            mean, variance = mean_variance_axis(X.astype(np.float64), axis=0)
+        low, high = min_max_axis(X, axis=0, ignore_nan=True)
+        return cls._checked(np.nan_to_num(mean), np.sqrt(variance), low, high)
+
+    @classmethod
+    def _checked(cls, mean, std, low, high):
+        low, high = np.nan_to_num([low, high]).astype(np.float64)
+        std = np.where((std > 0) & (low < high), std, 1.0)
+        return cls(mean, std, low, high)
 
 
 class Levels:
@@ -290,12 +308,14 @@ class TableCodec:
 
     def read(self, X):
         """A user's table, an array or a DataFrame, as a Table."""
-        codes = self._empty_codes(len(X))
+        codes = self._empty_codes(X.shape[0])
         for k, position in enumerate(self.categorical_):
             codes[:, k] = self.levels_[k].encode(self._values(X, position))
         return Table(self._numbers(X), codes)
 
     def _numbers(self, X):
+        if sparse.issparse(X):
+            return X.tocsr()
         if _frames.is_frame(X):
             numeric = np.empty((len(X), len(self.numeric_)))
             for j, position in enumerate(self.numeric_):
@@ -330,13 +350,25 @@ class TableCodec:
 
     def encode(self, table, order=None):
         """Cells of the rows of a Table, or of those that `order` lists."""
+        if sparse.issparse(table.numeric):
+            return self._encode_sparse(table.numeric, order)
         n_rows = len(table) if order is None else len(order)
         numeric = np.empty((n_rows, len(self.numeric_)), dtype=np.float32)
-        for rows in gen_batches(n_rows, ROWS_AT_ONCE):
+        for rows in pieces_of(*numeric.shape):
             picked = rows if order is None else order[rows]
             numeric[rows] = self._scaled(table.numeric[picked])
         codes = table.codes if order is None else table.codes[order]
         return Cells(torch.from_numpy(numeric), torch.from_numpy(codes))
+
+    def _encode_sparse(self, numeric, order):
+        numbers = sparse.csr_array(numeric if order is None else numeric[order])
+        scale = np.broadcast_to(self._scale, numbers.shape[1])
+        data = (numbers.data / scale[numbers.indices]).astype(np.float32)
+        numbers = sparse.csr_array(
+            (data, numbers.indices, numbers.indptr), shape=numbers.shape
+        )
+        zeros = np.broadcast_to(-self._center / self._scale, numbers.shape[1])
+        return SparseCells(numbers, zeros.astype(np.float32))
 
     def _scaled(self, values):
         values = (values.astype(np.float64) - self._center) / self._scale
@@ -493,6 +525,12 @@ class TableCodec:
 def _shares(codes, n_levels):
     counts = np.bincount(codes, minlength=n_levels)
     return counts / max(counts.sum(), 1)
+
+
+def pieces_of(n_rows, n_columns):
+    """Slices of rows to go through a table in pieces of about `CELLS_AT_ONCE` cells."""
+    rows_at_once = max(1, CELLS_AT_ONCE // max(1, n_columns))
+    return list(gen_batches(n_rows, rows_at_once))
 
 
 def _brier_score(codes, shares):

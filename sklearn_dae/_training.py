@@ -22,7 +22,7 @@ from torch.optim import AdamW
 from torch.optim.lr_scheduler import CosineAnnealingLR
 
 from ._batches import CorruptibleRows, FixedBatches, ShuffledBatches, n_batches
-from ._cells import Cells, ColumnSummary
+from ._cells import Cells, ColumnSummary, SparseCells
 from ._corruption import NOISES, Corruption, Noise, Pool, custom
 from ._loss import (
     ReconstructionLoss,
@@ -122,8 +122,8 @@ def check_device(device: str) -> None:
 
 
 def fit_net(
-    train: Cells,
-    valid: Cells | None,
+    train: Cells | SparseCells,
+    valid: Cells | SparseCells | None,
     columns: ColumnSummary,
     noises: Noises,
     recipe: Recipe,
@@ -142,7 +142,7 @@ def fit_net(
     learnable = Cells(baseline.numeric > 0, baseline.codes > 0)
     corruption = _corruption(noises, train, columns)
 
-    def corruptible(cells: Cells) -> CorruptibleRows:
+    def corruptible(cells: Cells | SparseCells) -> CorruptibleRows:
         return CorruptibleRows(cells, corruption, recipe.emphasis, learnable, generator)
 
     validation_rows = None if valid is None else corruptible(valid.to(recipe.device))
@@ -166,16 +166,20 @@ def fit_net(
     return net, history
 
 
-def _baseline(loss: str, train: Cells, columns: ColumnSummary, means: Tensor) -> Cells:
+def _baseline(
+    loss: str, train: Cells | SparseCells, columns: ColumnSummary, means: Tensor
+) -> Cells:
     """Mean error of each column when its mean, or frequencies, are predicted."""
     entropies = [-(p * p.log()).nansum() for p in columns.frequencies]
     return Cells(
-        mean_errors(loss, train.numeric, means[: len(columns.center)]),
+        mean_errors(loss, train, means[: len(columns.center)]),
         torch.stack(entropies) if entropies else columns.center.new_empty(0),
     )
 
 
-def _corruption(noises: Noises, train: Cells, columns: ColumnSummary) -> Corruption:
+def _corruption(
+    noises: Noises, train: Cells | SparseCells, columns: ColumnSummary
+) -> Corruption:
     pool = Pool(train, columns.low, columns.high, columns.bounded)
     steps: list[tuple[Noise, Cells]] = [
         (custom(noise) if callable(noise) else NOISES[noise], rates.to(train.device))

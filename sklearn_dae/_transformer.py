@@ -6,6 +6,7 @@ import warnings
 from numbers import Integral, Real
 
 import numpy as np
+from scipy.sparse import issparse
 from sklearn.base import (
     BaseEstimator,
     ClassNamePrefixFeaturesOutMixin,
@@ -14,12 +15,12 @@ from sklearn.base import (
 )
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.model_selection import train_test_split
-from sklearn.utils import check_array, check_random_state, gen_batches
+from sklearn.utils import check_array, check_random_state
 from sklearn.utils._param_validation import Interval, RealNotInt, StrOptions
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from ._frames import index_of, is_frame
-from ._table import TableCodec, column_position, find_categorical
+from ._table import TableCodec, column_position, find_categorical, pieces_of
 from ._training import (
     ACTIVATIONS,
     NOISES,
@@ -32,8 +33,6 @@ from ._training import (
     predict_cells,
 )
 
-# Rows that go through the network at once after training.
-ROWS_AT_ONCE = 4096
 # Groups of cells that `score` hides in turn.
 N_HIDDEN_GROUPS = 5
 # Noises whose `noise_factor` is a probability.
@@ -406,7 +405,7 @@ class DenoisingAutoencoderTransformer(
         """
         table = self._read(X)
         X_new = np.empty((len(table), self._n_features_out), dtype=np.float32)
-        for rows in gen_batches(len(table), ROWS_AT_ONCE):
+        for rows in self._pieces(table):
             cells = self._codec.encode(table.rows(rows))
             X_new[rows] = features(self.net_, cells, self._stack)
         return X_new
@@ -438,7 +437,7 @@ class DenoisingAutoencoderTransformer(
             )
         latent = X[:, -self._n_components :]
         expected = self._codec.empty(len(X))
-        for rows in gen_batches(len(X), ROWS_AT_ONCE):
+        for rows in self._pieces(X):
             expected.put(rows, self._codec.decode(*decode(self.net_, latent[rows])))
         return self._codec.write(expected, index)
 
@@ -477,6 +476,8 @@ class DenoisingAutoencoderTransformer(
             The rows without missing cells, of the kind of the training table.
         """
         table = self._read(X)
+        if issparse(table.numeric):
+            return self._impute_sparse(table)
         return self._codec.fill(X, table, self._expected(table))
 
     def score(self, X, y=None):
@@ -504,10 +505,10 @@ class DenoisingAutoencoderTransformer(
         table = self._read(X)
         deal = np.random.RandomState(0)
         error = baseline = 0.0
-        for rows in gen_batches(len(table), ROWS_AT_ONCE):
+        for rows in self._pieces(table):
             part = table.rows(rows)
             shape = (len(part), self.n_features_in_)
-            groups = deal.randint(N_HIDDEN_GROUPS, size=shape, dtype=np.int8)
+            groups = deal.randint(N_HIDDEN_GROUPS, size=shape)
             for group in range(N_HIDDEN_GROUPS):
                 hidden = groups == group
                 errors = self._errors(part, self._codec.hide(part, hidden))
@@ -557,6 +558,7 @@ class DenoisingAutoencoderTransformer(
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
         tags.input_tags.allow_nan = True
+        tags.input_tags.sparse = self.scaling != "quantile"
         tags.transformer_tags.preserves_dtype = ["float32"]
         return tags
 
@@ -609,6 +611,11 @@ class DenoisingAutoencoderTransformer(
             categorical = find_categorical(X, self.categorical_features)
             X = self._validate(X, categorical.any(), reset=True, min_samples=2)
         else:
+            if issparse(X) and self.scaling == "quantile":
+                raise ValueError(
+                    "scaling='quantile' needs a dense table, but X is sparse. Set "
+                    "scaling='standard', 'minmax' or None, or pass X.toarray()."
+                )
             named = not isinstance(self.categorical_features, (str, type(None)))
             X = self._validate(X, named, reset=True, min_samples=2)
             categorical = find_categorical(X, self.categorical_features)
@@ -629,6 +636,7 @@ class DenoisingAutoencoderTransformer(
                 self,
                 X,
                 reset=reset,
+                accept_sparse=False if has_categories else "csr",
                 dtype=None if has_categories else (np.float64, np.float32),
                 ensure_all_finite=False if has_categories else "allow-nan",
                 ensure_min_samples=min_samples,
@@ -734,10 +742,26 @@ class DenoisingAutoencoderTransformer(
     def _expected(self, table):
         """The Table of what the network expects in every cell, given its whole row."""
         expected = self._codec.empty(len(table))
-        for rows in gen_batches(len(table), ROWS_AT_ONCE):
+        for rows in self._pieces(table):
             cells = self._codec.encode(table.rows(rows))
             expected.put(rows, self._codec.decode(*predict_cells(self.net_, cells)))
         return expected
+
+    def _impute_sparse(self, table):
+        """The CSR matrix of a Table with its missing cells filled."""
+        X = table.numeric.copy()
+        for rows in self._pieces(table):
+            begin, end = X.indptr[rows.start], X.indptr[rows.stop]
+            holes = begin + np.flatnonzero(np.isnan(X.data[begin:end]))
+            if len(holes):
+                expected = self._expected(table.rows(rows)).numeric
+                of_row = np.searchsorted(X.indptr, holes, side="right") - 1
+                X.data[holes] = expected[of_row - rows.start, X.indices[holes]]
+        return X
+
+    def _pieces(self, table):
+        """Slices of rows that go through the network at once."""
+        return pieces_of(len(table), max(self.n_features_in_, self._n_features_out))
 
     def _errors(self, table, seen):
         """Errors of what the network expects of `table` when it is given `seen`."""
@@ -747,7 +771,7 @@ class DenoisingAutoencoderTransformer(
     def _cell_errors(self, X):
         table = self._read(X)
         errors = np.empty((len(table), self.n_features_in_), dtype=np.float32)
-        for rows in gen_batches(len(table), ROWS_AT_ONCE):
+        for rows in self._pieces(table):
             part = table.rows(rows)
             errors[rows] = self._errors(part, part)
         return errors

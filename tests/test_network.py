@@ -121,7 +121,7 @@ def test_predicting_the_means_costs_one(kind):
     cells = make_cells(numbers)
     center = cells.numeric.nanmean(0)
     output = baseline_output(kind, center, ())
-    baseline = mean_errors(kind, cells.numeric, output)
+    baseline = mean_errors(kind, cells, output)
     loss = ReconstructionLoss(kind, (), baseline, torch.empty(0))
     cost = loss(output.expand(500, 2), weighted(cells))
     torch.testing.assert_close(cost, torch.tensor(1.0))

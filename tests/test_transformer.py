@@ -100,7 +100,7 @@ def test_score_is_above_that_of_principal_components(digits):
     scaler = StandardScaler().fit(X)
     pca = PCA(n_components, random_state=0).fit(scaler.transform(X))
     target = scaler.transform(X_test)
-    groups = np.random.RandomState(0).randint(5, size=X_test.shape, dtype=np.int8)
+    groups = np.random.RandomState(0).randint(5, size=X_test.shape)
     predicted = np.empty_like(target)
     for group in range(5):
         hidden = groups == group
