@@ -511,7 +511,7 @@ class DenoisingAutoencoderTransformer(
             groups = deal.randint(N_HIDDEN_GROUPS, size=shape)
             for group in range(N_HIDDEN_GROUPS):
                 hidden = groups == group
-                errors = self._errors(part, self._codec.hide(part, hidden))
+                errors = self._errors(part, hidden)
                 error += np.nansum(errors[hidden], dtype=np.float64)
             of_means = self._codec.baseline_errors(part)
             baseline += np.nansum(of_means, dtype=np.float64)
@@ -533,9 +533,13 @@ class DenoisingAutoencoderTransformer(
             Minus the mean of the row's `cell_errors`; higher is more normal, 0.0 at
             most, which is also given to a row without any observed cell.
         """
-        errors = self._cell_errors(X)
-        n_observed = (~np.isnan(errors)).sum(axis=1)
-        return -np.nansum(errors, axis=1) / np.maximum(n_observed, 1).astype(np.float32)
+        table = self._read(X)
+        scores = np.empty(len(table), dtype=np.float32)
+        for rows in self._pieces(table):
+            errors = self._errors(table.rows(rows))
+            n_known = np.maximum((~np.isnan(errors)).sum(axis=1), 1)
+            scores[rows] = -np.nansum(errors, axis=1) / n_known.astype(np.float32)
+        return scores
 
     def cell_errors(self, X):
         """How odd cells are: the squared error of their reconstruction.
@@ -552,7 +556,10 @@ class DenoisingAutoencoderTransformer(
             units of the column's training variance: 1.0 is what the column's mean
             costs on average. NaN where a cell is missing.
         """
-        errors = self._cell_errors(X)
+        table = self._read(X)
+        errors = np.empty((len(table), self.n_features_in_), dtype=np.float32)
+        for rows in self._pieces(table):
+            errors[rows] = self._errors(table.rows(rows))
         return self._codec.frame(errors, index_of(X))
 
     def __sklearn_tags__(self):
@@ -763,18 +770,11 @@ class DenoisingAutoencoderTransformer(
         """Slices of rows that go through the network at once."""
         return pieces_of(len(table), max(self.n_features_in_, self._n_features_out))
 
-    def _errors(self, table, seen):
-        """Errors of what the network expects of `table` when it is given `seen`."""
+    def _errors(self, table, hidden=None):
+        """Errors of what the network expects of `table`, with some cells hidden."""
+        seen = table if hidden is None else self._codec.hide(table, hidden)
         predicted = predict_cells(self.net_, self._codec.encode(seen))
         return self._codec.errors(table, *predicted)
-
-    def _cell_errors(self, X):
-        table = self._read(X)
-        errors = np.empty((len(table), self.n_features_in_), dtype=np.float32)
-        for rows in self._pieces(table):
-            part = table.rows(rows)
-            errors[rows] = self._errors(part, part)
-        return errors
 
 
 def resolve_noises(noise, noise_factor, n_features, names):

@@ -1,6 +1,7 @@
 """What several test modules share: small tables and an estimator that fits fast."""
 
 import os
+from pathlib import Path
 
 # Without it, set before SciPy is imported, scikit-learn skips its array API checks.
 os.environ["SCIPY_ARRAY_API"] = "1"
@@ -13,6 +14,15 @@ from sklearn.datasets import load_digits
 from sklearn_dae import DenoisingAutoencoderTransformer
 from sklearn_dae._cells import Cells
 from sklearn_dae._corruption import Pool
+
+
+def pytest_addoption(parser):
+    parser.addoption(
+        "--data",
+        type=Path,
+        help="folder of parquet files with an index.csv that names them: tests on "
+        "these tables run too",
+    )
 
 
 def small(**params):

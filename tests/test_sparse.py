@@ -1,0 +1,124 @@
+"""Sparse tables of numbers, as of text counts: dense only some rows at a time."""
+
+import tracemalloc
+
+import numpy as np
+import pytest
+import torch
+from scipy import sparse
+from sklearn.feature_extraction.text import CountVectorizer
+from sklearn.linear_model import LogisticRegression
+from sklearn.pipeline import make_pipeline
+
+from sklearn_dae._cells import SparseCells
+from sklearn_dae._table import TableCodec
+
+
+@pytest.fixture
+def counts():
+    """200 rows of 12 counts, most of them 0, some columns all 0 or never 0."""
+    rng = np.random.default_rng(0)
+    X = rng.poisson(np.r_[np.full(10, 0.3), 0.0, 5.0], size=(200, 12)).astype(float)
+    X[:, 11] += 1
+    return X
+
+
+FORMATS = pytest.mark.parametrize(
+    "make",
+    [sparse.csr_matrix, sparse.csc_matrix, sparse.csr_array, sparse.csc_array],
+    ids=lambda make: make.__name__,
+)
+
+
+@FORMATS
+@pytest.mark.parametrize("scaling", ["standard", "minmax", None])
+def test_sparse_tables_give_what_dense_ones_give(small, counts, make, scaling):
+    # Swap draws donors in another way from sparse columns, masking draws none.
+    params = {"scaling": scaling, "noise": "masking", "early_stopping": True}
+    dense = small(**params).fit(counts)
+    dae = small(**params).fit(make(counts))
+    np.testing.assert_allclose(dae.loss_curve_, dense.loss_curve_, rtol=1e-4)
+    Z = dae.transform(make(counts))
+    np.testing.assert_allclose(Z, dense.transform(counts), atol=1e-4)
+    np.testing.assert_allclose(dae.transform(counts), Z, atol=1e-6)
+    np.testing.assert_allclose(
+        dae.reconstruct(make(counts)), dense.reconstruct(counts), atol=1e-2
+    )
+    np.testing.assert_allclose(dae.score(make(counts)), dense.score(counts), atol=1e-3)
+    np.testing.assert_allclose(
+        dae.score_samples(make(counts)), dense.score_samples(counts), rtol=1e-2
+    )
+
+
+@pytest.mark.parametrize("scaling", ["standard", "minmax", None])
+def test_encoded_rows_and_statistics_are_those_of_the_dense_table(counts, scaling):
+    def codec_and_cells(X):
+        codec = TableCodec(scaling, None, None, np.random.RandomState(0))
+        table = codec.fit(X, np.zeros(12, dtype=bool), X)
+        return codec, codec.encode(table)
+
+    codec, dense = codec_and_cells(counts)
+    sparse_codec, cells = codec_and_cells(sparse.csr_array(counts))
+    for ours, theirs in zip(sparse_codec.statistics_, codec.statistics_, strict=True):
+        np.testing.assert_allclose(ours, theirs, rtol=1e-6)
+    rows = torch.tensor([7, 3, 3])
+    for index in (rows, slice(5, 9)):
+        torch.testing.assert_close(
+            cells.rows(index).numeric, dense.rows(index).numeric, atol=1e-5, rtol=1e-5
+        )
+
+
+def test_donors_are_drawn_from_the_whole_sparse_column():
+    X = sparse.csr_array(np.c_[np.repeat([0.0, 1.0, 5.0], [60, 30, 10]), np.zeros(100)])
+    zeros = np.array([0.5, -1.0], dtype=np.float32)
+    cells = SparseCells(X.astype(np.float32), zeros)
+    drawn = cells.draw_numeric(20_000, torch.Generator().manual_seed(0)).numpy()
+    values, counts = np.unique(drawn[:, 0], return_counts=True)
+    np.testing.assert_array_equal(values, [0.5, 1.5, 5.5])
+    np.testing.assert_allclose(counts / 20_000, [0.6, 0.3, 0.1], atol=0.01)
+    assert (drawn[:, 1] == -1).all()
+
+
+def test_table_of_zeros_only(small):
+    X = sparse.csr_array((20, 3))
+    assert small().fit(X).reconstruct(X).tolist() == [[0.0] * 3] * 20
+
+
+def test_missing_cells_of_a_sparse_table_are_filled_and_it_stays_sparse(small, counts):
+    counts[3, 2] = counts[150, 11] = np.nan
+    dae = small().fit(sparse.csc_array(counts))
+    filled = dae.impute(sparse.csr_array(counts))
+    assert sparse.issparse(filled)
+    expected = dae.impute(counts)
+    np.testing.assert_allclose(filled.toarray(), expected, rtol=1e-5)
+    assert np.isfinite(expected[3, 2])
+
+
+def test_scaling_that_needs_the_whole_table_is_refused(small, counts):
+    with pytest.raises(ValueError, match=r"'quantile' needs .*'standard', 'minmax'"):
+        small(scaling="quantile").fit(sparse.csr_array(counts))
+
+
+def test_sparse_tables_have_no_categories(small, counts):
+    with pytest.raises(TypeError, match="Sparse data was passed"):
+        small(categorical_features=[0]).fit(sparse.csr_array(counts))
+
+
+def test_text_counts_in_a_pipeline(small):
+    texts = [f"{'good fine nice' if i % 2 else 'bad sad poor'} {i}" for i in range(60)]
+    pipeline = make_pipeline(
+        CountVectorizer(), small(max_iter=20), LogisticRegression()
+    )
+    assert pipeline.fit(texts, np.arange(60) % 2).score(texts, np.arange(60) % 2) > 0.9
+
+
+def test_memory_stays_far_below_the_dense_table(small):
+    X = sparse.random_array((40_000, 2_000), density=0.001, rng=0, format="csr")
+    dae = small(max_iter=1, batch_size=128)
+    tracemalloc.start()
+    try:
+        dae.fit(X).score_samples(X)
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert peak < 0.25 * 4 * X.shape[0] * X.shape[1]
