@@ -172,8 +172,6 @@ class TableCodec:
         How numeric columns are scaled.
     min_frequency, max_categories
         How rare levels are grouped, see `Levels`.
-    random_state : RandomState
-        Picks the rows that quantiles are estimated from.
 
     Attributes
     ----------
@@ -190,13 +188,12 @@ class TableCodec:
         The table of `fit` without its rows, if it was a DataFrame.
     """
 
-    def __init__(self, scaling, min_frequency, max_categories, random_state):
+    def __init__(self, scaling, min_frequency, max_categories):
         self.scaling = scaling
         self.min_frequency = min_frequency
         self.max_categories = max_categories
-        self.random_state = random_state
 
-    def fit(self, X, is_categorical, template):
+    def fit(self, X, is_categorical, template, random_state):
         """Learn the columns of `X` and return it as a Table.
 
         Parameters
@@ -205,6 +202,8 @@ class TableCodec:
         is_categorical : ndarray of bool of shape (n_features,)
         template : array-like or DataFrame
             The table as the user gave it, before validation may have made `X` of it.
+        random_state : RandomState
+            Picks the rows that quantiles are estimated from.
         """
         is_frame = _frames.is_frame(template)
         self.template_ = _frames.without_rows(template) if is_frame else None
@@ -216,7 +215,7 @@ class TableCodec:
             _shares(codes[codes >= 0], len(levels))
             for codes, levels in zip(table.codes.T, self.levels_, strict=True)
         ]
-        self._fit_scaling(table.numeric)
+        self._fit_scaling(table.numeric, random_state)
         return table
 
     def _fit_levels(self, X, positions):
@@ -251,7 +250,7 @@ class TableCodec:
             return declared[0]
         return False if _frames.kind_of(column) == "boolean" else ""
 
-    def _fit_scaling(self, numeric):
+    def _fit_scaling(self, numeric, random_state):
         self.statistics_ = ColumnStatistics.of(numeric)
         mean, std, low, high = self.statistics_
         self.constant_ = low == high
@@ -263,12 +262,12 @@ class TableCodec:
             self._center, self._scale = 0.0, 1.0
         self._quantiles = None
         if self.scaling == "quantile" and len(self.numeric_):
-            self._quantiles = self._fit_quantiles(numeric)
+            self._quantiles = self._fit_quantiles(numeric, random_state)
 
-    def _fit_quantiles(self, numeric):
+    def _fit_quantiles(self, numeric, random_state):
         sample = numeric
         if len(numeric) > QUANTILE_ROWS:
-            rows = self.random_state.choice(len(numeric), QUANTILE_ROWS, replace=False)
+            rows = random_state.choice(len(numeric), QUANTILE_ROWS, replace=False)
             sample = numeric[rows]
         unobserved = np.isnan(sample).all(axis=0)
         sample = np.where(unobserved, self.statistics_.mean, sample)
@@ -547,87 +546,3 @@ def _array_dtype(X):
     if _frames.is_frame(X) or X.dtype.kind in "iub":
         return np.dtype(np.float64)
     return X.dtype if X.dtype == np.float32 or X.dtype.kind == "f" else np.dtype(object)
-
-
-def find_categorical(X, categorical_features):
-    """Mask of the columns of `X` that `categorical_features` makes categorical.
-
-    Parameters
-    ----------
-    X : ndarray, sparse matrix or DataFrame of shape (n_samples, n_features)
-    categorical_features
-        The parameter, see DenoisingAutoencoderTransformer.
-
-    Returns
-    -------
-    is_categorical : ndarray of bool of shape (n_features,)
-
-    Raises
-    ------
-    ValueError
-        If the parameter does not fit `X`, or a column is neither declared categorical
-        nor of numbers.
-    """
-    names = list(X.columns) if _frames.is_frame(X) else None
-    if names and len(set(names)) < len(names):
-        raise ValueError(f"Expected unique column names. Got {names}: rename some.")
-    kinds = [] if names is None else [_frames.kind_of(X[name]) for name in names]
-    if isinstance(categorical_features, str):
-        chosen = np.array([kind in ("categorical", "boolean") for kind in kinds], bool)
-        chosen = chosen if kinds else np.zeros(X.shape[1], dtype=bool)
-    else:
-        chosen = _chosen_columns(categorical_features, X.shape[1], names)
-    for j, kind in enumerate(kinds):
-        if not chosen[j] and kind not in ("numeric", "boolean"):
-            raise ValueError(_not_a_number(names[j], X[names[j]].dtype, kind))
-    return chosen
-
-
-def _chosen_columns(categorical_features, n_features, names):
-    """Mask of the columns that a mask, indices or names choose."""
-    mask = np.zeros(n_features, dtype=bool)
-    if categorical_features is None:
-        return mask
-    given = np.asarray(categorical_features)
-    if given.dtype.kind == "b":
-        if given.shape != (n_features,):
-            raise ValueError(
-                f"'categorical_features' as a mask must have one bool for each of the "
-                f"{n_features} columns of X. Got shape {given.shape}."
-            )
-        return given
-    for column in given.tolist():
-        mask[column_position(column, n_features, names, "categorical_features")] = True
-    return mask
-
-
-def column_position(column, n_features, names, parameter):
-    """Position of a column that `parameter` calls by name or by position."""
-    if isinstance(column, str):
-        positions = {} if names is None else {n: j for j, n in enumerate(names)}
-        if column in positions:
-            return positions[column]
-        known = f"with columns {list(positions)}" if positions else "without names"
-    elif isinstance(column, Integral) and 0 <= column < n_features:
-        return column
-    else:
-        known = f"with {n_features} columns"
-    raise ValueError(
-        f"{parameter!r} names column {column!r}, but X is a table {known}. Use the "
-        f"name of a column, or its position from 0 to {n_features - 1}."
-    )
-
-
-def _not_a_number(name, dtype, kind):
-    message = f"Column {name!r} of dtype {dtype} holds no numbers. "
-    if kind == "date":
-        return message + (
-            "Turn dates into numbers first, for example by skrub's DatetimeEncoder in "
-            "a ColumnTransformer, or drop the column."
-        )
-    if kind == "categorical":
-        return message + (
-            "Name it in 'categorical_features', or set "
-            "categorical_features='from_dtype'."
-        )
-    return message + "Turn it into numbers or strings first, or drop it."

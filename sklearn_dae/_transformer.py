@@ -19,8 +19,9 @@ from sklearn.utils import check_array, check_random_state
 from sklearn.utils._param_validation import Interval, RealNotInt, StrOptions
 from sklearn.utils.validation import check_is_fitted, validate_data
 
+from ._columns import find_categorical, resolve_noises
 from ._frames import index_of, is_frame
-from ._table import TableCodec, column_position, find_categorical, pieces_of
+from ._table import TableCodec, pieces_of
 from ._training import (
     ACTIVATIONS,
     NOISES,
@@ -35,8 +36,6 @@ from ._training import (
 
 # Groups of cells that `score` hides in turn.
 N_HIDDEN_GROUPS = 5
-# Noises whose `noise_factor` is a probability.
-PROBABILITIES = ("swap", "masking", "salt_and_pepper")
 # Updates of the weights that `max_iter="auto"` aims at.
 N_UPDATES = 2000
 
@@ -52,7 +51,8 @@ class DenoisingAutoencoderTransformer(
     repairs rows (`reconstruct`), fills missing cells (`impute`) and tells how odd rows
     and cells are (`score_samples`, `cell_errors`).
 
-    Columns are scaled inside; missing values (NaN) are allowed everywhere.
+    Columns of numbers are scaled inside, columns of categories need no encoding, and
+    missing values are allowed everywhere.
 
     Parameters
     ----------
@@ -95,11 +95,14 @@ class DenoisingAutoencoderTransformer(
         - dict from column name (or position) to a name or a list of names. Columns
           left out are not corrupted.
         - callable ``noise(X, noise_factor, rng)``: is given a copy of the scaled batch
-          `X` of shape (n_rows, n_features) with NaN where a cell is missing,
-          `noise_factor` as an array of shape (n_features,) and a
+          `X` of shape (n_rows, n_numeric), the numeric columns with NaN where a cell
+          is missing, `noise_factor` as an array of shape (n_numeric,) and a
           :class:`numpy.random.Generator`, and returns the corrupted batch, with NaN
-          where a cell is hidden.
+          where a cell is hidden. Categories are left alone.
         - None: no corruption, a plain autoencoder.
+
+        "salt_and_pepper" and "gaussian" swap categories, with `noise_factor` as the
+        probability (all of them from 1.0 on).
 
     noise_factor : float, array-like of shape (n_features,) or dict, default=0.2
         Strength of the corruption, for all columns, for each one, or by column name
@@ -109,7 +112,8 @@ class DenoisingAutoencoderTransformer(
         The parameter most worth a search.
 
     loss : {"squared_error", "absolute_error", "log_loss"}, default="squared_error"
-        Error of a reconstructed cell. "log_loss" is the binary cross-entropy and needs
+        Error of a reconstructed number; that of a category is its cross-entropy, in
+        units of the column's entropy. "log_loss" is the binary cross-entropy and needs
         values in [0, 1], as ``scaling="minmax"`` gives; the reconstruction then stays
         within the training range.
 
@@ -121,7 +125,9 @@ class DenoisingAutoencoderTransformer(
     scaling : {"standard", "minmax", "quantile"} or None, default="standard"
         How columns are scaled before they reach the network: to mean 0 and variance 1,
         to the range [0, 1], to a normal distribution by quantiles, or not at all.
-        Columns count in the loss in proportion to their spread after scaling.
+        Columns of numbers count in the loss in proportion to their spread after
+        scaling, a column of categories as much as an average one of numbers.
+        "quantile" is not for sparse tables.
 
     categorical_features : array-like of bool, int or str, "from_dtype" or None, \
             default="from_dtype"
@@ -234,7 +240,7 @@ class DenoisingAutoencoderTransformer(
     Notes
     -----
     Columns without two different values, or without any, are not learned: they are
-    reconstructed as their one value, or 0.
+    reconstructed as their one value, or 0, or the first level their dtype declares.
 
     A table of one column can be fitted, but there is nothing to learn from: cells are
     repaired from the other cells of their row.
@@ -362,8 +368,10 @@ class DenoisingAutoencoderTransformer(
 
         Parameters
         ----------
-        X : array-like or DataFrame of shape (n_samples, n_features)
-            Training rows, at least two. NaN where a cell is missing.
+        X : array-like, sparse matrix or DataFrame of shape (n_samples, n_features)
+            Training rows, at least two, with any missing cells as NaN, None, pandas'
+            NA or polars' null. A sparse matrix holds numbers only and is made dense
+            some rows at a time.
         y : Ignored
             Not used, present for API consistency by convention.
 
@@ -395,8 +403,8 @@ class DenoisingAutoencoderTransformer(
 
         Parameters
         ----------
-        X : array-like or DataFrame of shape (n_samples, n_features)
-            Rows. NaN where a cell is missing.
+        X : array-like, sparse matrix or DataFrame of shape (n_samples, n_features)
+            Rows, of the columns that `fit` has seen.
 
         Returns
         -------
@@ -448,8 +456,8 @@ class DenoisingAutoencoderTransformer(
 
         Parameters
         ----------
-        X : array-like or DataFrame of shape (n_samples, n_features)
-            Rows. NaN where a cell is missing.
+        X : array-like, sparse matrix or DataFrame of shape (n_samples, n_features)
+            Rows, of the columns that `fit` has seen.
 
         Returns
         -------
@@ -467,13 +475,14 @@ class DenoisingAutoencoderTransformer(
 
         Parameters
         ----------
-        X : array-like or DataFrame of shape (n_samples, n_features)
-            Rows. NaN where a cell is missing.
+        X : array-like, sparse matrix or DataFrame of shape (n_samples, n_features)
+            Rows, of the columns that `fit` has seen.
 
         Returns
         -------
-        X_filled : ndarray or DataFrame of shape (n_samples, n_features)
-            The rows without missing cells, of the kind of the training table.
+        X_filled : ndarray, sparse matrix or DataFrame of shape (n_samples, n_features)
+            The rows without missing cells, of the kind of the training table, or as a
+            CSR matrix if `X` is sparse.
         """
         table = self._read(X)
         if issparse(table.numeric):
@@ -490,17 +499,16 @@ class DenoisingAutoencoderTransformer(
 
         Parameters
         ----------
-        X : array-like or DataFrame of shape (n_samples, n_features)
-            Rows. Cells missing in them do not count.
+        X : array-like, sparse matrix or DataFrame of shape (n_samples, n_features)
+            Rows. Missing cells and unseen levels do not count.
         y : Ignored
             Not used, present for API consistency by convention.
 
         Returns
         -------
         score : float
-            One minus the squared error over that of the training means, with columns
-            in units of their training standard deviation. At most 1.0; 0.0 is what
-            the column means give.
+            One minus the error over that of the training means and frequencies. The
+            error is that of `cell_errors`. At most 1.0; 0.0 is what the means give.
         """
         table = self._read(X)
         deal = np.random.RandomState(0)
@@ -524,8 +532,8 @@ class DenoisingAutoencoderTransformer(
 
         Parameters
         ----------
-        X : array-like or DataFrame of shape (n_samples, n_features)
-            Rows. Cells missing in them do not count.
+        X : array-like, sparse matrix or DataFrame of shape (n_samples, n_features)
+            Rows. Missing cells and unseen levels do not count.
 
         Returns
         -------
@@ -546,15 +554,17 @@ class DenoisingAutoencoderTransformer(
 
         Parameters
         ----------
-        X : array-like or DataFrame of shape (n_samples, n_features)
-            Rows. NaN where a cell is missing.
+        X : array-like, sparse matrix or DataFrame of shape (n_samples, n_features)
+            Rows, of the columns that `fit` has seen.
 
         Returns
         -------
         errors : ndarray or DataFrame of shape (n_samples, n_features), float32
-            Squared differences between cells and what `reconstruct` makes of them, in
-            units of the column's training variance: 1.0 is what the column's mean
-            costs on average. NaN where a cell is missing.
+            Squared differences between cells and what is expected of them, for a
+            category between its one-hot code and the expected probabilities (its
+            Brier score), in units of the column's training variance: 1.0 is what the
+            column's mean, or frequencies, cost on average. NaN where a cell is missing
+            or its level was not seen in `fit`.
         """
         table = self._read(X)
         errors = np.empty((len(table), self.n_features_in_), dtype=np.float32)
@@ -597,10 +607,8 @@ class DenoisingAutoencoderTransformer(
             codec = self._codec
             table = self._read(X, min_samples=2)
         else:
-            codec = TableCodec(
-                self.scaling, self.min_frequency, self.max_categories, random_state
-            )
-            table = codec.fit(*self._validate_columns(X), X)
+            codec = TableCodec(self.scaling, self.min_frequency, self.max_categories)
+            table = codec.fit(*self._validate_columns(X), X, random_state)
         if self.loss == "log_loss":
             codec.check_unit_range()
         if not self.early_stopping:
@@ -775,95 +783,3 @@ class DenoisingAutoencoderTransformer(
         seen = table if hidden is None else self._codec.hide(table, hidden)
         predicted = predict_cells(self.net_, self._codec.encode(seen))
         return self._codec.errors(table, *predicted)
-
-
-def resolve_noises(noise, noise_factor, n_features, names):
-    """Turn `noise` and `noise_factor` into noises with one rate a column.
-
-    Parameters
-    ----------
-    noise, noise_factor
-        As the user gave them.
-    n_features : int
-    names : array-like of str or None
-        Column names, where there are any.
-
-    Returns
-    -------
-    noises : list of (str or callable, ndarray of shape (n_features,))
-        Noises to apply in turn.
-    """
-    factors = _column_factors(noise_factor, n_features, names)
-    if noise is None:
-        return []
-    if isinstance(noise, dict):
-        noises = _noises_by_column(noise, factors, names)
-    else:
-        kinds = noise if isinstance(noise, list) else [noise]
-        noises = [(_check_kind(kind), factors) for kind in kinds]
-    for kind, rates in noises:
-        if kind in PROBABILITIES and rates.max() > 1:
-            raise ValueError(
-                f"'noise_factor' is the probability that {kind!r} corrupts a cell and "
-                f"must be at most 1. Got {rates.max()}. Only 'gaussian' takes more: "
-                f"its 'noise_factor' is a standard deviation."
-            )
-    return noises
-
-
-def _noises_by_column(noise, factors, names):
-    kinds = [[] for _ in factors]
-    for column, of_column in noise.items():
-        position = column_position(column, len(factors), names, "noise")
-        of_column = of_column if isinstance(of_column, list) else [of_column]
-        kinds[position] = [
-            _check_kind(kind, column) for kind in of_column if kind is not None
-        ]
-    return [
-        (
-            kind,
-            np.where(
-                [kind in of_column[turn : turn + 1] for of_column in kinds],
-                factors,
-                0.0,
-            ),
-        )
-        for turn in range(max(map(len, kinds)))
-        for kind in NOISES
-        if any(kind in of_column[turn : turn + 1] for of_column in kinds)
-    ]
-
-
-def _check_kind(kind, column=None):
-    if (isinstance(kind, str) and kind in NOISES) or (
-        column is None and callable(kind)
-    ):
-        return kind
-    where = "" if column is None else f" for column {column!r}"
-    expected = "" if column is not None else " or a callable"
-    raise ValueError(
-        f"'noise'{where} must be one of {sorted(NOISES)}{expected}. Got {kind!r}."
-    )
-
-
-def _column_factors(noise_factor, n_features, names):
-    """`noise_factor` as one number a column."""
-    if isinstance(noise_factor, dict):
-        factors = np.zeros(n_features)
-        for column, factor in noise_factor.items():
-            position = column_position(column, n_features, names, "noise_factor")
-            factors[position] = factor
-    else:
-        factors = np.asarray(noise_factor, dtype=np.float64)
-        if factors.ndim == 0:
-            factors = np.full(n_features, factors)
-    if factors.shape != (n_features,):
-        raise ValueError(
-            f"'noise_factor' must be one number, or one for each of the {n_features} "
-            f"columns of X. Got an array of shape {factors.shape}."
-        )
-    if not (np.isfinite(factors).all() and factors.min() >= 0):
-        raise ValueError(
-            f"'noise_factor' must be finite and at least 0. Got {noise_factor!r}."
-        )
-    return factors

@@ -16,7 +16,8 @@ from sklearn_dae import DenoisingAutoencoderTransformer
 PACKAGE = Path(sklearn_dae.__file__).parent
 MAY_IMPORT = {
     "__init__": {"_transformer"},
-    "_transformer": {"_frames", "_table", "_training"},
+    "_transformer": {"_columns", "_frames", "_table", "_training"},
+    "_columns": {"_frames", "_training"},
     "_table": {"_cells", "_frames"},
     "_frames": set(),
     "_training": {"_batches", "_cells", "_corruption", "_loss", "_network"},

@@ -53,8 +53,8 @@ def test_sparse_tables_give_what_dense_ones_give(small, counts, make, scaling):
 @pytest.mark.parametrize("scaling", ["standard", "minmax", None])
 def test_encoded_rows_and_statistics_are_those_of_the_dense_table(counts, scaling):
     def codec_and_cells(X):
-        codec = TableCodec(scaling, None, None, np.random.RandomState(0))
-        table = codec.fit(X, np.zeros(12, dtype=bool), X)
+        codec = TableCodec(scaling, None, None)
+        table = codec.fit(X, np.zeros(12, dtype=bool), X, np.random.RandomState(0))
         return codec, codec.encode(table)
 
     codec, dense = codec_and_cells(counts)

@@ -5,17 +5,18 @@ import pandas as pd
 import pytest
 from sklearn.preprocessing import OneHotEncoder
 
-from sklearn_dae._table import MISSING, UNSEEN, Levels, TableCodec, find_categorical
+from sklearn_dae._columns import find_categorical
+from sklearn_dae._table import MISSING, UNSEEN, Levels, TableCodec
 
 SCALINGS = ["standard", "minmax", "quantile", None]
 
 
 def fitted(X, scaling="standard", categorical=(), **params):
     params = {"min_frequency": None, "max_categories": None, **params}
-    codec = TableCodec(scaling, random_state=np.random.RandomState(0), **params)
+    codec = TableCodec(scaling, **params)
     mask = np.zeros(X.shape[1], dtype=bool)
     mask[list(categorical)] = True
-    codec.fit(X, mask, X)
+    codec.fit(X, mask, X, np.random.RandomState(0))
     return codec
 
 
