@@ -575,6 +575,7 @@ class DenoisingAutoencoderTransformer(
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
         tags.input_tags.allow_nan = True
+        tags.input_tags.categorical = True
         tags.input_tags.sparse = self.scaling != "quantile"
         tags.transformer_tags.preserves_dtype = ["float32"]
         return tags

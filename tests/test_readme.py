@@ -14,5 +14,6 @@ def test_code_blocks_run(capsys):
     out = capsys.readouterr().out
     assert "noise_factor" in out
     assert namespace["search"].best_score_ > 0.5
+    assert namespace["right"].mean() > 0.8
     assert namespace["filled"].notna().all(axis=None)
     assert namespace["features"].shape == (569, 768)
