@@ -320,7 +320,7 @@ class TableCodec:
             for j, position in enumerate(self.numeric_):
                 try:
                     numeric[:, j] = _frames.numbers(X[X.columns[position]])
-                except Exception as error:
+                except Exception as error:  # Of many kinds in pandas and polars.
                     raise ValueError(
                         f"Column {X.columns[position]!r} must hold numbers, as in fit: "
                         f"{error}"
@@ -489,6 +489,7 @@ class TableCodec:
             columns[position] = np.where(
                 np.isnan(observed), columns[position], observed
             )
+        X = X if _frames.is_frame(X) else np.asarray(X, dtype=object)
         for position in self.categorical_:
             observed = np.empty(len(table), dtype=object)
             observed[:] = self._values(X, position)

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pandas as pd
+import polars as pl
 import pytest
 from sklearn.preprocessing import OneHotEncoder
 
@@ -112,6 +113,27 @@ def test_object_arrays_with_text():
     assert table.codes.ravel().tolist() == [0, 1, MISSING]
     np.testing.assert_array_equal(table.numeric.ravel(), [1.0, 2.0, np.nan])
     assert codec.write(table.rows([0, 1])).tolist() == [["a", 1.0], ["b", 2.0]]
+
+
+def test_lists_with_categories_are_filled(small):
+    X = [["a", 1.0, "u"], ["b", None, "v"], [None, 3.0, "u"], ["a", 2.0, None]]
+    filled = small(categorical_features=[0, 2]).fit(X).impute(X)
+    for row, full in zip(X, filled, strict=True):
+        assert None not in full
+        assert all(
+            was is None or was == now for was, now in zip(row, full, strict=True)
+        )
+
+
+def test_booleans_are_numbers_where_nothing_is_categorical(small):
+    frames = (
+        pd.DataFrame({"x": [0.5, 1.5, None] * 4, "b": [True, False, True] * 4}),
+        pl.DataFrame({"x": [0.5, 1.5, None] * 4, "b": [True, False, None] * 4}),
+    )
+    for frame in frames:
+        dae = small(categorical_features=None).fit(frame)
+        assert dae._codec.numeric_.tolist() == [0, 1]
+        assert list(dae.impute(frame).dtypes) == list(frame.dtypes)
 
 
 VALUES = ["a"] * 5 + ["b"] * 3 + ["c"] * 2 + ["d"] + [None] * 2
