@@ -108,27 +108,41 @@ def methods(seed):
     }
 
 
+def compare(table, seed, share):
+    """Error and seconds of every method on a table with a share of cells hidden."""
+    hidden = np.random.default_rng(seed).random(table.shape) < share
+    hidden &= table.notna().to_numpy()
+    given = table.mask(hidden)
+    results = []
+    for fill in methods(seed).values():
+        start = time.perf_counter()
+        filled = fill(given)
+        seconds = time.perf_counter() - start
+        results.append((error(table, given, filled, hidden), seconds))
+    return results
+
+
 def main(folder, n_rows, share, seeds):
-    print("table             " + "".join(f"{name:>18}" for name in methods(0)))
+    print(f"{'table':16}" + "".join(f"{name:>11}" for name in methods(0)))
+    ratios = []
     for name in TABLES:
-        results = {}
-        for seed in range(seeds):
-            table = pd.read_parquet(folder / f"{name}.parquet").drop(columns="target")
-            table = table.sample(min(n_rows, len(table)), random_state=seed)
-            hidden = np.random.default_rng(seed).random(table.shape) < share
-            hidden &= table.notna().to_numpy()
-            given = table.mask(hidden)
-            for method, fill in methods(seed).items():
-                start = time.perf_counter()
-                filled = fill(given)
-                seconds = time.perf_counter() - start
-                result = error(table, given, filled, hidden), seconds
-                results.setdefault(method, []).append(result)
-        cells = (np.mean(results[method], axis=0) for method in results)
-        print(
-            f"{name:18}" + "".join(f"{e:10.3f} ({s:4.0f}s)" for e, s in cells),
-            flush=True,
+        table = pd.read_parquet(folder / f"{name}.parquet").drop(columns="target")
+        results = np.mean(
+            [
+                compare(
+                    table.sample(min(n_rows, len(table)), random_state=seed),
+                    seed,
+                    share,
+                )
+                for seed in range(seeds)
+            ],
+            axis=0,
         )
+        errors, seconds = results.T
+        ratios.append(seconds / seconds[2])
+        print(f"{name:16}" + "".join(f"{e:11.3f}" for e in errors), flush=True)
+    ratios = np.median(ratios, axis=0)
+    print(f"{'time, ratio':16}" + "".join(f"{ratio:11.2f}" for ratio in ratios))
 
 
 if __name__ == "__main__":
