@@ -84,10 +84,10 @@ class SparseCells:
         self.numbers = numbers
         self.zeros = zeros
         self.device = device
-        # By column, for swap noise: the values that are not zero, and where each
-        # column's begin.
+        # By column, for swap noise: where each column's values begin, and the values,
+        # with a zero at the end.
         by_column = numbers.tocsc()
-        self._values = torch.from_numpy(by_column.data)
+        self._values = torch.from_numpy(np.append(by_column.data, np.float32(0)))
         self._starts = torch.from_numpy(by_column.indptr.astype(np.int64))
 
     def rows(self, index: Tensor | slice) -> Cells:
@@ -107,10 +107,8 @@ class SparseCells:
         ).cpu()
         # As if each column began with its values and the zeros came after.
         is_zero = donors >= counts
-        places = (starts + donors).masked_fill(is_zero, 0)
-        drawn = self._values[places] if len(self._values) else torch.zeros(shape)
-        drawn = drawn.masked_fill(is_zero, 0) + torch.from_numpy(self.zeros)
-        return drawn.to(self.device)
+        places = (starts + donors).masked_fill(is_zero, -1)
+        return (self._values[places] + torch.from_numpy(self.zeros)).to(self.device)
 
     def draw_codes(self, n_rows: int, generator: Generator) -> Tensor:
         """No codes: a sparse table has no categorical columns."""

@@ -139,19 +139,13 @@ def _noises_by_column(noise, factors, names):
         kinds[position] = [
             _check_kind(kind, column) for kind in of_column if kind is not None
         ]
-    return [
-        (
-            kind,
-            np.where(
-                [kind in of_column[turn : turn + 1] for of_column in kinds],
-                factors,
-                0.0,
-            ),
-        )
-        for turn in range(max(map(len, kinds)))
-        for kind in NOISES
-        if any(kind in of_column[turn : turn + 1] for of_column in kinds)
-    ]
+    noises = []
+    for turn in range(max(map(len, kinds))):
+        of_turn = np.array([k[turn] if turn < len(k) else "" for k in kinds])
+        for kind in NOISES:
+            if (of_turn == kind).any():
+                noises.append((kind, np.where(of_turn == kind, factors, 0.0)))
+    return noises
 
 
 def _check_kind(kind, column=None):
