@@ -50,10 +50,10 @@ class CorruptibleRows(Dataset[Any]):
     def __len__(self) -> int:
         return self.cells.n_rows
 
-    def corrupted_batch(self, rows: Tensor | slice) -> Batch:
-        """The rows picked by `rows`, freshly corrupted, and what must be given back."""
+    def corrupted_batch(self, rows: Tensor | slice, generator: Generator) -> Batch:
+        """The rows picked by `rows`, corrupted, and what must be given back."""
         clean = self.cells.rows(rows)
-        noisy, corrupted = self.corruption(clean, self.generator)
+        noisy, corrupted = self.corruption(clean, generator)
         return noisy._asdict(), (clean, self._weights(clean, corrupted))
 
     def _weights(self, clean: Cells, corrupted: Cells) -> Cells:
@@ -89,24 +89,27 @@ class ShuffledBatches:
             len(rows), generator=rows.generator, device=rows.cells.device
         )
         for batch_rows in order.tensor_split(self.n_batches):
-            yield rows.corrupted_batch(batch_rows)
+            yield rows.corrupted_batch(batch_rows, rows.generator)
 
 
 class FixedBatches:
-    """Validation batches: corrupted once, so that epochs compare."""
+    """Validation batches: corrupted alike in every epoch, so that epochs compare."""
 
     def __init__(self, dataset: CorruptibleRows, batch_size: int):
-        n_rows = len(dataset)
-        self.batches = [
-            dataset.corrupted_batch(slice(start, start + batch_size))
-            for start in range(0, n_rows, batch_size)
-        ]
+        self.dataset = dataset
+        self.batch_size = batch_size
+        generator = dataset.generator
+        drawn = torch.randint(2**62, (1,), generator=generator, device=generator.device)
+        self.seed = int(drawn)
 
     def __len__(self) -> int:
-        return len(self.batches)
+        return n_batches(len(self.dataset), self.batch_size)
 
     def __iter__(self) -> Iterator[Batch]:
-        return iter(self.batches)
+        rows, size = self.dataset, self.batch_size
+        generator = torch.Generator(rows.generator.device).manual_seed(self.seed)
+        for start in range(0, len(rows), size):
+            yield rows.corrupted_batch(slice(start, start + size), generator)
 
 
 def n_batches(n_rows: int, batch_size: int) -> int:

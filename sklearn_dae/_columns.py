@@ -52,15 +52,15 @@ def _chosen_columns(categorical_features, n_features, names):
     mask = np.zeros(n_features, dtype=bool)
     if categorical_features is None:
         return mask
-    given = np.asarray(categorical_features)
-    if given.dtype.kind == "b":
-        if given.shape != (n_features,):
+    given = np.asarray(categorical_features, dtype=object).tolist()
+    if given and all(isinstance(is_chosen, bool) for is_chosen in given):
+        if len(given) != n_features:
             raise ValueError(
                 f"'categorical_features' as a mask must have one bool for each of the "
-                f"{n_features} columns of X. Got shape {given.shape}."
+                f"{n_features} columns of X. Got {len(given)}."
             )
-        return given
-    for column in given.tolist():
+        return np.array(given)
+    for column in given:
         mask[column_position(column, n_features, names, "categorical_features")] = True
     return mask
 
@@ -78,7 +78,7 @@ def column_position(column, n_features, names, parameter):
         known = f"with {n_features} columns"
     raise ValueError(
         f"{parameter!r} names column {column!r}, but X is a table {known}. Use the "
-        f"name of a column, or its position from 0 to {n_features - 1}."
+        f"name of a column, a str, or its position from 0 to {n_features - 1}."
     )
 
 
@@ -163,14 +163,20 @@ def _check_kind(kind, column=None):
 def _column_factors(noise_factor, n_features, names):
     """`noise_factor` as one number a column."""
     if isinstance(noise_factor, dict):
-        factors = np.zeros(n_features)
+        factors = [0.0] * n_features
         for column, factor in noise_factor.items():
             position = column_position(column, n_features, names, "noise_factor")
             factors[position] = factor
+    elif np.ndim(noise_factor) == 0:
+        factors = [noise_factor] * n_features
     else:
-        factors = np.asarray(noise_factor, dtype=np.float64)
-        if factors.ndim == 0:
-            factors = np.full(n_features, factors)
+        factors = noise_factor
+    try:
+        factors = np.asarray(factors, dtype=np.float64)
+    except (TypeError, ValueError) as error:
+        raise ValueError(
+            f"'noise_factor' must be of numbers. Got {noise_factor!r}."
+        ) from error
     if factors.shape != (n_features,):
         raise ValueError(
             f"'noise_factor' must be one number, or one for each of the {n_features} "

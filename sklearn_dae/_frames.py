@@ -28,6 +28,11 @@ def is_frame(X):
     return is_pandas(X) or is_polars(X)
 
 
+def _is_pandas_series(column):
+    pandas = sys.modules.get("pandas")
+    return pandas is not None and isinstance(column, pandas.Series)
+
+
 def index_of(X):
     """The row labels of a pandas DataFrame; None for other tables."""
     return X.index if is_pandas(X) else None
@@ -35,12 +40,16 @@ def index_of(X):
 
 def without_rows(X):
     """What remains of a DataFrame without its rows: names and dtypes."""
-    return X.iloc[:0].copy() if is_pandas(X) else X.clear()
+    if is_polars(X):
+        return X.clear()
+    # A slice of no rows would keep Arrow's buffers and the row labels of an index.
+    columns = {name: X[name] for name in X.columns}
+    return type(X)({n: type(c)([], dtype=c.dtype) for n, c in columns.items()})
 
 
 def kind_of(column):
     """Kind of a Series: "numeric", "boolean", "categorical", "date" or "other"."""
-    if "pandas" in type(column).__module__:
+    if _is_pandas_series(column):
         return _pandas_kind(column)
     dtype = column.dtype
     if dtype.is_numeric():
@@ -74,14 +83,14 @@ def _pandas_kind(column):
 
 def numbers(column):
     """A Series as a float64 array, NaN where a cell is missing."""
-    if "pandas" in type(column).__module__:
+    if _is_pandas_series(column):
         return column.to_numpy(dtype=np.float64, na_value=np.nan)
     return column.cast(sys.modules["polars"].Float64).to_numpy()
 
 
 def values(column):
     """A Series as a list of Python objects, None where a cell is missing."""
-    if "pandas" in type(column).__module__:
+    if _is_pandas_series(column):
         return column.astype(object).where(column.notna(), None).tolist()
     return column.to_list()
 
@@ -133,14 +142,17 @@ def fill_column(column, missing, cells, template):
     """
     # Only what is used need be a value that the column can hold.
     cells = np.where(missing, cells, cells[missing][:1])
-    if "pandas" in type(column).__module__:
+    if _is_pandas_series(column):
         cells = _nearest(cells, template)
         if hasattr(column, "cat"):
             new = [level for level in set(cells) if level not in column.cat.categories]
             column = column.cat.add_categories(new)
         return column.mask(missing, _series_like(column, cells, column.index))
-    if column.dtype != template.dtype and hasattr(template.dtype, "categories"):
-        column = column.cast(sys.modules["polars"].String)
+    polars = sys.modules["polars"]
+    if column.dtype == polars.Null:
+        column = column.cast(template.dtype)
+    elif column.dtype != template.dtype and hasattr(column.dtype, "categories"):
+        column = column.cast(polars.String)
     filler = _series_like(column, _nearest(cells, template))
     return column.zip_with(type(column)(~missing), filler)
 
@@ -148,7 +160,7 @@ def fill_column(column, missing, cells, template):
 def _series_like(column, cells, index=None):
     """A Series of the dtype of `column` of given cells."""
     cells = _nearest(cells, column)
-    if "pandas" in type(column).__module__:
+    if _is_pandas_series(column):
         return type(column)(cells, index=index).astype(column.dtype)
     if cells.dtype == object:
         return type(column)(column.name, cells.tolist(), dtype=column.dtype)
@@ -159,7 +171,10 @@ def _nearest(cells, column):
     """The numbers nearest to those given that a column like `column` can hold."""
     if cells.dtype.kind != "f":
         return cells
-    dtype = getattr(column.dtype, "numpy_dtype", None) or column.to_numpy().dtype
+    if _is_pandas_series(column):
+        dtype = getattr(column.dtype, "numpy_dtype", column.dtype)
+    else:
+        dtype = column.clear().to_numpy().dtype
     if dtype.kind == "b":
         return cells >= 0.5
     if dtype.kind not in "iu":

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from contextlib import contextmanager
 from numbers import Integral
 from typing import NamedTuple
 
@@ -18,6 +19,8 @@ from ._cells import Cells, ColumnSummary, SparseCells
 
 # Cells scaled at once, so that no second copy of the table is ever held.
 CELLS_AT_ONCE = 2**20
+# Scaled values are cut off here: their squares must be float32 numbers.
+LARGEST = 1e15
 # Rows that quantiles are estimated from.
 QUANTILE_ROWS = 10_000
 # Codes of cells without a level.
@@ -226,14 +229,20 @@ class TableCodec:
         self.levels_ = [levels[k] for k in order]
 
     def _levels_of(self, X, position):
-        try:
+        with self._naming(position):
             return Levels(
                 self._values(X, position),
                 self.min_frequency,
                 self.max_categories,
                 self._fallback_level(position),
             )
-        except TypeError as error:
+
+    @contextmanager
+    def _naming(self, position):
+        """Name the column whose values, lists for example, cannot be compared."""
+        try:
+            yield
+        except (TypeError, ValueError) as error:
             raise ValueError(
                 f"Column {self._label(position)!r} holds values that cannot be "
                 f"categories: {error}. Turn them into numbers or strings first, or "
@@ -248,7 +257,8 @@ class TableCodec:
         declared = _frames.declared_levels(column)
         if declared:
             return declared[0]
-        return False if _frames.kind_of(column) == "boolean" else ""
+        kind = _frames.kind_of(column)
+        return {"boolean": False, "categorical": ""}.get(kind, 0)
 
     def _fit_scaling(self, numeric, random_state):
         self.statistics_ = ColumnStatistics.of(numeric)
@@ -265,6 +275,7 @@ class TableCodec:
             self._quantiles = self._fit_quantiles(numeric, random_state)
 
     def _fit_quantiles(self, numeric, random_state):
+        self._check_dense(numeric)
         sample = numeric
         if len(numeric) > QUANTILE_ROWS:
             rows = random_state.choice(len(numeric), QUANTILE_ROWS, replace=False)
@@ -276,6 +287,13 @@ class TableCodec:
         )
         return quantiles.set_output(transform="default").fit(sample)
 
+    def _check_dense(self, numeric):
+        if sparse.issparse(numeric) and self.scaling == "quantile":
+            raise ValueError(
+                "scaling='quantile' needs a dense table, but X is sparse. Set "
+                "scaling='standard', 'minmax' or None, or pass X.toarray()."
+            )
+
     def summary(self):
         """What training must know of the columns: a ColumnSummary."""
         mean, _, low, high = self.statistics_
@@ -286,18 +304,18 @@ class TableCodec:
             bounded=self.scaling == "minmax",
         )
 
-    def check_unit_range(self):
-        """Raise ValueError unless all scaled training values lie in [0, 1]."""
-        if self.scaling == "minmax":
-            return
-        low, high = self.statistics_.low, self.statistics_.high
-        outside = np.flatnonzero((low < 0) | (high > 1))
+    def check_unit_range(self, table):
+        """Raise ValueError unless the scaled numbers of a Table lie in [0, 1]."""
+        _, _, *ends = ColumnStatistics.of(table.numeric)
+        low, high = self._scaled(np.vstack(ends))
+        outside = np.flatnonzero((low < -1e-6) | (high > 1 + 1e-6))
         if len(outside):
             j = outside[0]
             raise ValueError(
                 f"loss='log_loss' needs values in [0, 1], but column "
-                f"{self._label(self.numeric_[j])!r} holds values from {low[j]} to "
-                f"{high[j]}. Set scaling='minmax'."
+                f"{self._label(self.numeric_[j])!r} holds values from {ends[0][j]} to "
+                f"{ends[1][j]}. Set scaling='minmax', and warm_start=False if a "
+                f"previous fit has scaled in another way."
             )
 
     def by_kind(self, of_columns):
@@ -309,7 +327,8 @@ class TableCodec:
         """A user's table, an array or a DataFrame, as a Table."""
         codes = self._empty_codes(X.shape[0])
         for k, position in enumerate(self.categorical_):
-            codes[:, k] = self.levels_[k].encode(self._values(X, position))
+            with self._naming(position):
+                codes[:, k] = self.levels_[k].encode(self._values(X, position))
         return Table(self._numbers(X), codes)
 
     def _numbers(self, X):
@@ -360,14 +379,15 @@ class TableCodec:
         return Cells(torch.from_numpy(numeric), torch.from_numpy(codes))
 
     def _encode_sparse(self, numeric, order):
+        """What `_scaled` does, to the values that are not zero and to zero itself."""
+        self._check_dense(numeric)
         numbers = sparse.csr_array(numeric if order is None else numeric[order])
-        scale = np.broadcast_to(self._scale, numbers.shape[1])
-        data = (numbers.data / scale[numbers.indices]).astype(np.float32)
+        factors = np.where(self.constant_, 0.0, 1 / np.asarray(self._scale))
+        data = (numbers.data * factors[numbers.indices]).astype(np.float32)
         numbers = sparse.csr_array(
             (data, numbers.indices, numbers.indptr), shape=numbers.shape
         )
-        zeros = np.broadcast_to(-self._center / self._scale, numbers.shape[1])
-        return SparseCells(numbers, zeros.astype(np.float32))
+        return SparseCells(numbers, (-self._center * factors).astype(np.float32))
 
     def _scaled(self, values):
         values = (values.astype(np.float64) - self._center) / self._scale
@@ -375,7 +395,7 @@ class TableCodec:
             values = self._quantiles.transform(values)
         # A constant column says nothing, also where its value is another one.
         values[:, self.constant_] *= 0
-        return values
+        return np.clip(values, -LARGEST, LARGEST)
 
     def empty(self, n_rows):
         """A Table of `n_rows` rows to be set."""
@@ -453,7 +473,7 @@ class TableCodec:
     def _errors(self, table, values, probabilities):
         errors = np.empty((len(table), self.n_features), dtype=np.float32)
         scaled = (table.numeric - values) / self.statistics_.std
-        errors[:, self.numeric_] = np.square(scaled)
+        errors[:, self.numeric_] = np.square(np.clip(scaled, -LARGEST, LARGEST))
         for k, position in enumerate(self.categorical_):
             codes, shares = table.codes[:, k], self.frequencies_[k]
             brier = _brier_score(codes, probabilities[k])
@@ -467,7 +487,7 @@ class TableCodec:
         Integer and boolean columns of a DataFrame hold the nearest value they can hold.
         `index` is for the rows of pandas.
         """
-        return self._assemble(self._columns(table), index)
+        return self._assemble(self._columns(table), index, self.dtype_)
 
     def fill(self, X, table, expected):
         """A user's table with its missing cells taken from the Table `expected`.
@@ -480,8 +500,9 @@ class TableCodec:
             filled = {name: X[name] for name in X.columns}
             for j in np.flatnonzero(missing.any(axis=0)):
                 name = X.columns[j]
+                template = self.template_[self.template_.columns[j]]
                 filled[name] = _frames.fill_column(
-                    X[name], missing[:, j], columns[j], self.template_[name]
+                    X[name], missing[:, j], columns[j], template
                 )
             return type(X)(filled)
         for j, position in enumerate(self.numeric_):
@@ -489,14 +510,17 @@ class TableCodec:
             columns[position] = np.where(
                 np.isnan(observed), columns[position], observed
             )
-        X = X if _frames.is_frame(X) else np.asarray(X, dtype=object)
+        index = _frames.index_of(X)
+        X = X if hasattr(X, "shape") else np.asarray(X, dtype=object)
         for position in self.categorical_:
             observed = np.empty(len(table), dtype=object)
             observed[:] = self._values(X, position)
             columns[position] = np.where(
                 missing[:, position], columns[position], observed
             )
-        return self._assemble(columns, _frames.index_of(X))
+        # Cells of levels that were not seen need not be numbers, as those of fit were.
+        numbers = not len(self.categorical_) or getattr(X, "dtype", None) == self.dtype_
+        return self._assemble(columns, index, self.dtype_ if numbers else object)
 
     def _columns(self, table):
         """The cells of each of the user's columns, as a list of arrays."""
@@ -507,10 +531,10 @@ class TableCodec:
             columns[position] = self.levels_[k].names[table.codes[:, k]]
         return columns
 
-    def _assemble(self, columns, index):
+    def _assemble(self, columns, index, dtype):
         if self.template_ is not None:
             return _frames.frame_like(self.template_, columns, index)
-        X = np.empty((len(columns[0]), self.n_features), dtype=self.dtype_)
+        X = np.empty((len(columns[0]), self.n_features), dtype=dtype)
         for position, cells in enumerate(columns):
             X[:, position] = cells
         return X
@@ -546,4 +570,4 @@ def _array_dtype(X):
     """The dtype of arrays that stand for tables like `X`."""
     if _frames.is_frame(X) or X.dtype.kind in "iub":
         return np.dtype(np.float64)
-    return X.dtype if X.dtype == np.float32 or X.dtype.kind == "f" else np.dtype(object)
+    return X.dtype if X.dtype.kind == "f" else np.dtype(object)

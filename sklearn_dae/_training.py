@@ -101,8 +101,8 @@ class Recipe:
 def check_callbacks(callbacks: Sequence[Any] | None) -> None:
     """Raise ValueError unless all are skorch callbacks, by themselves or named."""
     for callback in callbacks or ():
-        instance = callback[-1] if isinstance(callback, tuple) else callback
-        if not isinstance(instance, Callback):
+        named = isinstance(callback, tuple) and len(callback) == 2
+        if not isinstance(callback[1] if named else callback, Callback):
             raise ValueError(
                 f"'callbacks' must hold skorch callbacks, instances of "
                 f"skorch.callbacks.Callback, or pairs of a name and one. Got "

@@ -137,12 +137,12 @@ class DenoisingAutoencoderTransformer(
         - "from_dtype": the columns of a DataFrame that are of strings, objects,
           categories (pandas categorical, polars Categorical and Enum) or booleans; an
           array has none.
-        - array-like: a mask of shape (n_features,), positions, or column names. All
-          other columns must be of numbers.
+        - array-like: a mask of shape (n_features,), positions (integers are never
+          names), or column names. All other columns must be of numbers.
         - None: no column is categorical.
 
         A categorical cell is corrupted, hidden and given back as a whole. A level that
-        was not seen in `fit` is taken as missing.
+        was not seen in `fit` tells the network nothing, as if missing.
 
     min_frequency : int or float, default=None
         Levels of a categorical column that are rarer are grouped: an int in [1, inf)
@@ -173,7 +173,8 @@ class DenoisingAutoencoderTransformer(
     early_stopping : bool, default=False
         Whether to set aside `validation_fraction` of the rows, to stop when the loss
         on them no longer falls, and to restore the weights with the best one. They are
-        corrupted once, in the same way for all epochs.
+        corrupted in the same way in all epochs. Scales and levels are learned from all
+        rows.
 
     validation_fraction : float, default=0.1
         Share of the rows set aside, in (0, 1). Only used when `early_stopping` is True.
@@ -188,11 +189,14 @@ class DenoisingAutoencoderTransformer(
 
     warm_start : bool, default=False
         Whether `fit` goes on from the weights of the previous call, with a new
-        optimizer, instead of starting anew. Scales learned by the first call are kept.
+        optimizer, instead of starting anew. The network must be the same, and what the
+        first call learned of the columns (kinds, scales, levels) is kept: parameters
+        about them have no effect on later calls.
 
     callbacks : list of skorch callbacks or None, default=None
         Called by :class:`skorch.NeuralNet` during training, see
-        :class:`skorch.callbacks.Callback`.
+        :class:`skorch.callbacks.Callback`. There is a "valid_loss" to monitor only when
+        `early_stopping` is True.
 
     device : str, default="cpu"
         PyTorch device of the computations, such as "cpu" or "cuda".
@@ -218,8 +222,9 @@ class DenoisingAutoencoderTransformer(
         Training loss of each epoch, under noise. 1.0 is what predicting every column's
         mean costs.
 
-    validation_loss_curve_ : list of float of length n_iter_
-        Loss on the validation rows after each epoch. Empty without `early_stopping`.
+    validation_loss_curve_ : list of float
+        Loss on the validation rows after each epoch with `early_stopping`; empty
+        without.
 
     best_loss_ : float
         Smallest validation loss with `early_stopping`, else smallest training loss.
@@ -387,16 +392,14 @@ class DenoisingAutoencoderTransformer(
         FloatingPointError
             If training diverges: the loss is no longer finite.
         """
-        self._check_parameters()
-        random_state = check_random_state(self.random_state)
-        goes_on = self.warm_start and hasattr(self, "net_")
-        weights = self._weights_to_go_on_from() if goes_on else None
-        codec, train, valid = self._learn_table(X, random_state, goes_on)
-        noises = [(noise, codec.by_kind(rates)) for noise, rates in self._noises()]
-        recipe = self._recipe(train.n_rows, random_state)
-        net, history = fit_net(train, valid, codec.summary(), noises, recipe, weights)
-        self._keep(codec, net, history, goes_on)
-        return self
+        before = vars(self).copy()
+        try:
+            return self._fit(X)
+        except BaseException:
+            # What a previous fit has learned is still there, and nothing by halves.
+            vars(self).clear()
+            vars(self).update(before)
+            raise
 
     def transform(self, X):
         """Compute the features of rows, without corruption.
@@ -413,9 +416,9 @@ class DenoisingAutoencoderTransformer(
         """
         table = self._read(X)
         X_new = np.empty((len(table), self._n_features_out), dtype=np.float32)
-        for rows in self._pieces(table):
-            cells = self._codec.encode(table.rows(rows))
-            X_new[rows] = features(self.net_, cells, self._stack)
+        stacked = self._representation == "stack"
+        for rows, part in self._parts(table):
+            X_new[rows] = features(self.net_, self._codec.encode(part), stacked)
         return X_new
 
     def inverse_transform(self, X):
@@ -445,7 +448,7 @@ class DenoisingAutoencoderTransformer(
             )
         latent = X[:, -self._n_components :]
         expected = self._codec.empty(len(X))
-        for rows in self._pieces(X):
+        for rows in self._pieces(len(X)):
             expected.put(rows, self._codec.decode(*decode(self.net_, latent[rows])))
         return self._codec.write(expected, index)
 
@@ -469,6 +472,8 @@ class DenoisingAutoencoderTransformer(
 
     def impute(self, X):
         """Fill missing cells with what the network expects; touch no other cell.
+
+        Levels that were not seen in `fit` are no missing cells, and stay.
 
         Train with ``noise="masking"`` for this, alone or in a list: it hides cells and
         asks for them, which is the very task.
@@ -508,13 +513,13 @@ class DenoisingAutoencoderTransformer(
         -------
         score : float
             One minus the error over that of the training means and frequencies. The
-            error is that of `cell_errors`. At most 1.0; 0.0 is what the means give.
+            error is that of `cell_errors`. At most 1.0; 0.0 is what the means give,
+            and also where there is nothing to predict.
         """
         table = self._read(X)
         deal = np.random.RandomState(0)
         error = baseline = 0.0
-        for rows in self._pieces(table):
-            part = table.rows(rows)
+        for _, part in self._parts(table):
             shape = (len(part), self.n_features_in_)
             groups = deal.randint(N_HIDDEN_GROUPS, size=shape)
             for group in range(N_HIDDEN_GROUPS):
@@ -523,9 +528,7 @@ class DenoisingAutoencoderTransformer(
                 error += np.nansum(errors[hidden], dtype=np.float64)
             of_means = self._codec.baseline_errors(part)
             baseline += np.nansum(of_means, dtype=np.float64)
-        if baseline == 0.0:
-            return float(error == 0.0)
-        return 1.0 - float(error / baseline)
+        return 1.0 - float(error / baseline) if baseline else 0.0
 
     def score_samples(self, X):
         """How normal rows are: minus their mean reconstruction error.
@@ -543,8 +546,8 @@ class DenoisingAutoencoderTransformer(
         """
         table = self._read(X)
         scores = np.empty(len(table), dtype=np.float32)
-        for rows in self._pieces(table):
-            errors = self._errors(table.rows(rows))
+        for rows, part in self._parts(table):
+            errors = self._errors(part)
             n_known = np.maximum((~np.isnan(errors)).sum(axis=1), 1)
             scores[rows] = -np.nansum(errors, axis=1) / n_known.astype(np.float32)
         return scores
@@ -568,8 +571,8 @@ class DenoisingAutoencoderTransformer(
         """
         table = self._read(X)
         errors = np.empty((len(table), self.n_features_in_), dtype=np.float32)
-        for rows in self._pieces(table):
-            errors[rows] = self._errors(table.rows(rows))
+        for rows, part in self._parts(table):
+            errors[rows] = self._errors(part)
         return self._codec.frame(errors, index_of(X))
 
     def __sklearn_tags__(self):
@@ -579,6 +582,19 @@ class DenoisingAutoencoderTransformer(
         tags.input_tags.sparse = self.scaling != "quantile"
         tags.transformer_tags.preserves_dtype = ["float32"]
         return tags
+
+    def _fit(self, X):
+        self._check_parameters()
+        random_state = check_random_state(self.random_state)
+        goes_on = self.warm_start and hasattr(self, "net_")
+        weights = self._weights_to_go_on_from() if goes_on else None
+        codec, table, noises = self._learn_table(X, random_state, goes_on)
+        train, valid = self._split(codec, table, random_state)
+        del table
+        recipe = self._recipe(train.n_rows, random_state)
+        net, history = fit_net(train, valid, codec.summary(), noises, recipe, weights)
+        self._keep(codec, net, history, goes_on)
+        return self
 
     def _check_parameters(self):
         """Check what can be checked without data and only for several parameters."""
@@ -600,41 +616,46 @@ class DenoisingAutoencoderTransformer(
         check_device(self.device)
 
     def _learn_table(self, X, random_state, goes_on):
-        """A codec fitted on `X`, or the one to go on with, and the cells of `X`.
-
-        Those of the training rows, and those of the validation rows or None.
-        """
+        """A codec fitted on `X`, or the one to go on with; the Table; the noises."""
         if goes_on:
             codec = self._codec
             table = self._read(X, min_samples=2)
+            noises = self._noises()
         else:
             codec = TableCodec(self.scaling, self.min_frequency, self.max_categories)
-            table = codec.fit(*self._validate_columns(X), X, random_state)
+            validated, categorical = self._validate_columns(X)
+            noises = self._noises()
+            table = codec.fit(validated, categorical, X, random_state)
         if self.loss == "log_loss":
-            codec.check_unit_range()
+            codec.check_unit_range(table)
+        return codec, table, [(noise, codec.by_kind(rates)) for noise, rates in noises]
+
+    def _split(self, codec, table, random_state):
+        """Cells of the training rows, and of the validation rows or None."""
         if not self.early_stopping:
-            return codec, codec.encode(table), None
+            return codec.encode(table), None
         train_rows, valid_rows = train_test_split(
             np.arange(len(table)),
             test_size=self.validation_fraction,
             random_state=random_state,
         )
-        return codec, codec.encode(table, train_rows), codec.encode(table, valid_rows)
+        return codec.encode(table, train_rows), codec.encode(table, valid_rows)
 
     def _validate_columns(self, X):
         """The validated training table and the mask of its categorical columns."""
-        if is_frame(X):
-            categorical = find_categorical(X, self.categorical_features)
-            X = self._validate(X, categorical.any(), reset=True, min_samples=2)
-        else:
-            if issparse(X) and self.scaling == "quantile":
-                raise ValueError(
-                    "scaling='quantile' needs a dense table, but X is sparse. Set "
-                    "scaling='standard', 'minmax' or None, or pass X.toarray()."
-                )
-            named = not isinstance(self.categorical_features, (str, type(None)))
-            X = self._validate(X, named, reset=True, min_samples=2)
-            categorical = find_categorical(X, self.categorical_features)
+        given = self.categorical_features
+        if not is_frame(X):
+            if isinstance(given, (str, type(None))):
+                X = self._validate(X, False, reset=True, min_samples=2)
+                return X, np.zeros(X.shape[1], dtype=bool)
+            X = check_array(
+                X,
+                accept_sparse="csr",
+                dtype=None if hasattr(X, "dtype") else object,
+                ensure_all_finite=False,
+            )
+        categorical = find_categorical(X, given)
+        X = self._validate(X, categorical.any(), reset=True, min_samples=2)
         return X, categorical
 
     def _validate(self, X, has_categories, *, reset=False, min_samples=1):
@@ -647,13 +668,16 @@ class DenoisingAutoencoderTransformer(
                 )
             validate_data(self, X, reset=reset, skip_check_array=True)
             return X
+        dtype = (np.float64, np.float32)
+        if has_categories:
+            dtype = None if hasattr(X, "dtype") else object
         try:
             return validate_data(
                 self,
                 X,
                 reset=reset,
                 accept_sparse=False if has_categories else "csr",
-                dtype=None if has_categories else (np.float64, np.float32),
+                dtype=dtype,
                 ensure_all_finite=False if has_categories else "allow-nan",
                 ensure_min_samples=min_samples,
             )
@@ -678,7 +702,9 @@ class DenoisingAutoencoderTransformer(
         noises = resolve_noises(
             self.noise, self.noise_factor, self.n_features_in_, names
         )
-        if self.emphasis == 1.0 and not any(rates.any() for _, rates in noises):
+        if self.emphasis == 1.0 and not any(
+            callable(noise) or rates.any() for noise, rates in noises
+        ):
             raise ValueError(
                 f"emphasis=1.0 counts corrupted cells only, and noise={self.noise!r} "
                 f"with noise_factor={self.noise_factor!r} corrupts none. Set a smaller "
@@ -721,12 +747,16 @@ class DenoisingAutoencoderTransformer(
 
     def _weights_to_go_on_from(self):
         """The weights of the previous fit, which must be of the same network."""
-        previous = self.net_.module__layer_sizes
-        if self._layer_sizes != previous:
+        net = self.net_
+        previous = net.module__layer_sizes, net.module__activation, self._representation
+        now = self._layer_sizes, self.activation, self.representation
+        if now != previous:
             raise ValueError(
                 f"warm_start=True goes on from a network with encoder layers of "
-                f"{previous} units, but 'hidden_layer_sizes' and 'n_components' now "
-                f"ask for {self._layer_sizes}. Set them back, or set warm_start=False."
+                f"{previous[0]} units, activation={previous[1]!r} and "
+                f"representation={previous[2]!r}, but the parameters now ask for "
+                f"{now[0]}, {now[1]!r} and {now[2]!r}. Set them back, or set "
+                f"warm_start=False."
             )
         return self.net_.module_.state_dict()
 
@@ -741,12 +771,12 @@ class DenoisingAutoencoderTransformer(
         self.loss_curve_ = losses
         self.validation_loss_curve_ = validation_losses
         self.n_iter_ = len(losses)
-        self.best_loss_ = min(validation_losses or losses, default=np.inf)
-        self._stack = self.representation == "stack"
+        watched = validation_losses if history.validation_losses else losses
+        self.best_loss_ = min(watched, default=np.inf)
+        self._representation = self.representation
         self._n_components = self._layer_sizes[-1]
-        self._n_features_out = (
-            sum(self._layer_sizes) if self._stack else self._n_components
-        )
+        stacked = self.representation == "stack"
+        self._n_features_out = sum(self._layer_sizes) if stacked else self._n_components
         if history.interrupted:
             warnings.warn(
                 f"Training interrupted by user after {len(history.losses)} epochs; the "
@@ -758,15 +788,15 @@ class DenoisingAutoencoderTransformer(
     def _expected(self, table):
         """The Table of what the network expects in every cell, given its whole row."""
         expected = self._codec.empty(len(table))
-        for rows in self._pieces(table):
-            cells = self._codec.encode(table.rows(rows))
+        for rows, part in self._parts(table):
+            cells = self._codec.encode(part)
             expected.put(rows, self._codec.decode(*predict_cells(self.net_, cells)))
         return expected
 
     def _impute_sparse(self, table):
         """The CSR matrix of a Table with its missing cells filled."""
         X = table.numeric.copy()
-        for rows in self._pieces(table):
+        for rows in self._pieces(len(table)):
             begin, end = X.indptr[rows.start], X.indptr[rows.stop]
             holes = begin + np.flatnonzero(np.isnan(X.data[begin:end]))
             if len(holes):
@@ -775,9 +805,16 @@ class DenoisingAutoencoderTransformer(
                 X.data[holes] = expected[of_row - rows.start, X.indices[holes]]
         return X
 
-    def _pieces(self, table):
+    def _pieces(self, n_rows):
         """Slices of rows that go through the network at once."""
-        return pieces_of(len(table), max(self.n_features_in_, self._n_features_out))
+        net = self.net_
+        n_outputs = net.module__n_numeric + sum(net.module__n_levels)
+        return pieces_of(n_rows, n_outputs + sum(net.module__layer_sizes))
+
+    def _parts(self, table):
+        """Those slices, each with its rows of a Table."""
+        for rows in self._pieces(len(table)):
+            yield rows, table.rows(rows)
 
     def _errors(self, table, hidden=None):
         """Errors of what the network expects of `table`, with some cells hidden."""

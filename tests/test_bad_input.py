@@ -171,7 +171,7 @@ def test_nothing_but_constants(small):
     dae = small().fit(X)
     assert dae.loss_curve_ == [0.0] * 5
     assert (dae.reconstruct(X) == 1).all()
-    assert dae.score(X) == 1.0
+    assert dae.score(X) == 0.0
     assert dae.score(X + 1) == 0.0
 
 

@@ -78,7 +78,7 @@ def test_validation_batches_are_the_same_in_every_epoch(cells):
 
 def test_weights_are_emphasis_for_corrupted_zero_for_missing_and_constant(cells):
     rows = rows_of(cells, emphasis=0.75, learnable=(True, True, False))
-    noisy, (clean, weights) = rows.corrupted_batch(slice(None))
+    noisy, (clean, weights) = rows.corrupted_batch(slice(None), rows.generator)
     changed = noisy["numeric"] != clean.numeric
     missing = clean.numeric.isnan()
     first = weights.numeric[:, 0]

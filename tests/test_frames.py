@@ -295,7 +295,7 @@ def test_dates_may_be_declared_categories(small):
         (
             pandas_table(),
             {"categorical_features": [True, False]},
-            r"'categorical_features' as a mask .* 17 columns .* \(2,\)",
+            r"'categorical_features' as a mask .* 17 columns .* Got 2",
         ),
         (
             pd.DataFrame({"x": [1.0, 2.0], "z": [1j, 2j]}),

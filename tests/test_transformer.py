@@ -141,7 +141,7 @@ def test_score_is_not_best_with_the_least_noise(digits):
 def test_score_does_not_depend_on_scale_or_missing_cells(small, holes):
     scores = [small().fit(holes * scale).score(holes * scale) for scale in (1, 1000)]
     np.testing.assert_allclose(*scores, rtol=1e-3)
-    assert small().fit(holes).score(np.full((3, 5), np.nan)) == 1.0
+    assert small().fit(holes).score(np.full((3, 5), np.nan)) == 0.0
 
 
 def test_odd_rows_and_cells_are_found(digits):
