@@ -34,6 +34,8 @@ FRAME = pd.DataFrame(np.random.default_rng(0).random((30, 3)), columns=list("abc
         ({"noise_factor": [0.1, 0.2]}, r"each of the 3 columns.* shape \(2,\)"),
         ({"noise_factor": [0.1, 0.2, np.nan]}, "'noise_factor' must be finite"),
         ({"noise_factor": {"q": 0.5}}, "'noise_factor' names column 'q'"),
+        ({"noise_factor": ["a", 0.1, 0.2]}, "'noise_factor' must be of numbers"),
+        ({"noise_factor": {0: "x"}}, "'noise_factor' must be of numbers"),
         ({"emphasis": 0.0}, r"'emphasis' .* \(0.0, 1.0\]. Got 0.0"),
         ({"emphasis": 1.0, "noise": None}, "emphasis=1.0 .* smaller 'emphasis'"),
         ({"emphasis": 1.0, "noise_factor": 0.0}, "emphasis=1.0 .* 'noise_factor'"),
@@ -47,6 +49,7 @@ FRAME = pd.DataFrame(np.random.default_rng(0).random((30, 3)), columns=list("abc
         ({"validation_fraction": 1.0}, "'validation_fraction' .* Got 1.0"),
         ({"callbacks": "print"}, "'callbacks' .* Got 'print'"),
         ({"callbacks": [print]}, "'callbacks' must hold skorch callbacks"),
+        ({"callbacks": [("a", "b", Callback())]}, "'callbacks' must hold skorch"),
         ({"device": "abacus"}, "'device' .* such as 'cpu'. Got 'abacus'"),
         ({"random_state": -1}, "'random_state' .* Got -1"),
     ],
@@ -137,12 +140,42 @@ def test_unfitted(small, method):
         getattr(small(), method)(*arguments)
 
 
-def test_failed_refit_leaves_the_fitted_network(small):
-    dae = small().fit(FRAME)
+@pytest.mark.parametrize(
+    ("params", "columns", "message"),
+    [
+        ({"noise": lambda X, factor, rng: X[:1]}, ["a", "b", "c"], "shape"),
+        ({"noise_factor": [0.1, 0.2, 0.3]}, ["a", "b"], "each of the 2 columns"),
+        ({"learning_rate_init": 1e30, "max_iter": 20}, ["c", "a"], "diverged"),
+    ],
+)
+def test_failed_refit_leaves_the_fitted_transformer(small, params, columns, message):
+    dae = small(activation="identity").fit(FRAME)
     Z = dae.transform(FRAME)
-    with pytest.raises(ValueError, match="shape"):
-        dae.set_params(noise=lambda X, factor, rng: X[:1]).fit(FRAME)
+    with pytest.raises((ValueError, FloatingPointError), match=message):
+        dae.set_params(**params).fit(FRAME[columns])
     np.testing.assert_array_equal(dae.transform(FRAME), Z)
+    assert dae.feature_names_in_.tolist() == ["a", "b", "c"]
+
+
+def test_emphasis_of_corrupted_cells_only_leaves_it_to_a_callable(small):
+    params = {"noise": lambda X, factor, rng: 0 * X, "noise_factor": 0.0}
+    assert small(emphasis=1.0, **params).fit(FRAME).best_loss_ > 0
+
+
+def test_enormous_values_do_not_overflow(small):
+    dae = small().fit(FRAME)
+    odd = FRAME.assign(a=1e200)
+    assert np.isfinite(dae.transform(odd)).all()
+    assert (dae.score_samples(odd) < -1e20).all()
+
+
+def test_objects_and_infinity_where_no_column_is_declared_categorical(small):
+    dae = small(categorical_features=[])
+    assert dae.fit(FRAME.to_numpy(dtype=object)).n_features_in_ == 3
+    X = FRAME.to_numpy().copy()
+    X[0, 0] = np.inf
+    with pytest.raises(ValueError, match="contains infinity"):
+        dae.fit(X)
 
 
 def test_one_column(small):
@@ -199,6 +232,21 @@ def test_divergence_names_the_learning_rate(small):
     with pytest.raises(FloatingPointError, match=r"learning_rate_init=1e\+30. Try"):
         dae.fit(FRAME)
     assert not hasattr(dae, "net_")
+
+
+@pytest.mark.parametrize(
+    "params", [{"activation": "tanh"}, {"representation": "latent"}]
+)
+def test_warm_start_with_another_kind_of_network(small, params):
+    dae = small(warm_start=True).fit(FRAME)
+    with pytest.raises(ValueError, match="warm_start=True goes on from a network with"):
+        dae.set_params(**params).fit(FRAME)
+
+
+def test_warm_start_with_values_outside_the_range_of_the_first_fit(small):
+    dae = small(loss="log_loss", scaling="minmax", warm_start=True).fit(FRAME)
+    with pytest.raises(ValueError, match=r"column 'a' .* warm_start=False"):
+        dae.fit(FRAME * 50)
 
 
 def test_warm_start_with_another_network(small):

@@ -2,6 +2,7 @@
 
 import datetime
 import decimal
+import pickle
 
 import numpy as np
 import pandas as pd
@@ -382,3 +383,93 @@ def test_template_holds_no_row():
     template = small().fit(table)._codec.template_
     assert len(template) == 0
     assert list(template.dtypes) == list(table.dtypes)
+
+
+def test_columns_of_nothing_in_polars(small):
+    table = polars_table()
+    nothing = table[:4].with_columns(
+        **{name: pl.Series([None] * 4) for name in ("text", "flag", "Int64", "real")}
+    )
+    filled = small().fit(table).impute(nothing)
+    assert filled.null_count().sum_horizontal()[0] == 0
+    assert filled.schema == table.schema
+
+
+@pytest.mark.parametrize("library", [pd, pl])
+def test_integers_with_holes_where_reals_were_are_rounded(small, library):
+    table = library.DataFrame({"x": [0.0, 2.9] * 20, "y": [0.0, 1.0] * 20})
+    dae = small(noise="masking", max_iter=300, n_components=32).fit(table)
+    dtype = {pd: "UInt8", pl: pl.UInt8}[library]
+    x = (
+        library.Series("x", [0, None], dtype=dtype)
+        if library is pl
+        else pd.Series([0, None], dtype=dtype)
+    )
+    given = library.DataFrame({"x": x, "y": [0.0, 1.0]})
+    assert dae.impute(given)["x"].to_list() == [0, 3]
+
+
+def test_enum_that_lacks_the_levels_of_fit(small):
+    table = polars_table()[["text", "real"]]
+    text = pl.Series([None, None, "a"], dtype=pl.Enum(["a"]))
+    filled = small(max_iter=50).fit(table).impute(table[:3].with_columns(text=text))
+    assert set(filled["text"]) <= {"a", "b", "c", "d"}
+
+
+@pytest.mark.parametrize("dtype", [float, "datetime64[ns]", "boolean", "str"])
+def test_declared_category_without_an_observed_cell(small, dtype):
+    table = pandas_table()[["real", "text"]].assign(
+        empty=pd.array([None] * N, dtype="object")
+    )
+    table["empty"] = table["empty"].astype(dtype) if dtype != "str" else None
+    dae = small(categorical_features=["text", "empty"]).fit(table)
+    assert dae.reconstruct(table)["empty"].notna().all()
+
+
+def test_column_names_that_are_other_integers_than_in_fit(small):
+    frame = pd.DataFrame({0: np.arange(20), 1: np.arange(20) / 7})
+    dae = small().fit(frame)
+    other = frame.astype(float).set_axis([10, 0], axis=1)
+    other.iloc[0, 0] = np.nan
+    filled = dae.impute(other)
+    assert list(filled.columns) == [10, 0]
+    assert filled.iloc[0, 0] == round(filled.iloc[0, 0])
+
+
+def test_subclasses_of_pandas(small):
+    class Column(pd.Series):
+        pass
+
+    class Frame(pd.DataFrame):
+        _constructor_sliced = Column
+
+    Column.__module__ = Frame.__module__ = "elsewhere"
+    table = Frame(pandas_table()[["real", "text", "object"]])
+    filled = small().fit(table).impute(table)
+    assert type(filled) is Frame
+    assert filled.notna().all(axis=None)
+
+
+@pytest.mark.parametrize("cell", [[1], np.zeros(2)], ids=["list", "array"])
+def test_cells_that_cannot_be_compared(small, cell):
+    table = pandas_table()[["real", "text"]]
+    odd = table.assign(text=pd.Series([cell] * N, index=table.index, dtype=object))
+    message = "Column 'text' holds values that cannot be categories"
+    with pytest.raises(ValueError, match=message):
+        small().fit(odd)
+    with pytest.raises(ValueError, match=message):
+        small().fit(table).transform(odd)
+
+
+def test_template_keeps_neither_buffers_nor_row_labels(small):
+    table = pandas_table()
+    table = table.set_axis(
+        pd.MultiIndex.from_product([["secret"], range(N)]), axis="index"
+    )
+    dae = small().fit(table)
+    template = dae._codec.template_
+    assert list(template.dtypes) == list(table.dtypes)
+    assert b"secret" not in pickle.dumps(dae)
+    buffers = template["text"].array._pa_array.nbytes
+    assert buffers < table["text"].array._pa_array.nbytes / 4
+    assert dae.impute(table).index.equals(table.index)

@@ -122,3 +122,44 @@ def test_memory_stays_far_below_the_dense_table(small):
     finally:
         tracemalloc.stop()
     assert peak < 0.25 * 4 * X.shape[0] * X.shape[1]
+
+
+@pytest.mark.parametrize("scaling", ["standard", "minmax", None])
+@pytest.mark.parametrize("scale", [1.0, 3.0])
+def test_training_sees_the_cells_that_prediction_sees(small, counts, scaling, scale):
+    counts[:, 10:] = [50.0, -2.0]
+    counts[5, 3] = np.nan
+    X = sparse.csr_array(counts)
+    codec = small(scaling=scaling).fit(X)._codec
+    table = codec.read(sparse.csr_array(scale * counts))
+    training = codec.encode(table).rows(slice(None)).numeric
+    prediction = codec.encode(table.rows(slice(None))).numeric
+    torch.testing.assert_close(training, prediction, equal_nan=True, atol=1e-5, rtol=0)
+
+
+def test_sparse_tables_may_not_go_on_from_quantiles(small, counts):
+    dae = small(scaling="quantile", warm_start=True).fit(counts)
+    Z = dae.transform(sparse.csr_array(counts))
+    np.testing.assert_allclose(Z, dae.transform(counts), atol=1e-6)
+    with pytest.raises(ValueError, match="'quantile' needs a dense table"):
+        dae.fit(sparse.csr_array(counts))
+
+
+def test_no_column_declared_categorical(small, counts):
+    X = sparse.csr_array(counts)
+    Z = small(categorical_features=[]).fit(X).transform(X)
+    np.testing.assert_array_equal(Z, small().fit(X).transform(X))
+
+
+def test_validation_rows_are_not_kept_dense(small):
+    X = sparse.random_array((20_000, 2_000), density=0.001, rng=0, format="csr")
+    dae = small(
+        max_iter=1, batch_size=128, early_stopping=True, validation_fraction=0.5
+    )
+    tracemalloc.start()
+    try:
+        dae.fit(X)
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert peak < 0.5 * 4 * 10_000 * 2_000

@@ -116,13 +116,19 @@ def test_object_arrays_with_text():
 
 
 def test_lists_with_categories_are_filled(small):
-    X = [["a", 1.0, "u"], ["b", None, "v"], [None, 3.0, "u"], ["a", 2.0, None]]
+    X = [["a", 1.0, "u"], ["b", None, "v"], [np.nan, 3.0, "u"], ["a", 2.0, None]]
     filled = small(categorical_features=[0, 2]).fit(X).impute(X)
-    for row, full in zip(X, filled, strict=True):
-        assert None not in full
-        assert all(
-            was is None or was == now for was, now in zip(row, full, strict=True)
-        )
+    assert not pd.isna(filled).any()
+    observed = pd.notna(np.array(X, dtype=object))
+    assert (filled[observed] == np.array(X, dtype=object)[observed]).all()
+
+
+def test_unseen_text_stays_where_codes_were_numbers(small):
+    X = np.array([[0.5, 1.0], [1.5, 2.0], [2.5, 1.0]])
+    given = np.array([[None, "foo"], [1.0, None]], dtype=object)
+    filled = small(categorical_features=[1]).fit(X).impute(given)
+    assert filled[0, 1] == "foo"
+    assert filled[1, 1] in (1.0, 2.0)
 
 
 def test_booleans_are_numbers_where_nothing_is_categorical(small):
