@@ -1,5 +1,9 @@
 """Mixed tables of the world, where `--data` says where they lie."""
 
+import subprocess
+import sys
+from pathlib import Path
+
 import numpy as np
 import pandas as pd
 import polars as pl
@@ -74,3 +78,36 @@ def test_hidden_cells_are_imputed_better_than_by_mean_and_most_frequent(load, na
             ours.append((was.astype(object) != now.astype(object)).mean())
             simple.append((was.astype(object) != given[column].mode()[0]).mean())
     assert np.mean(ours) < 0.9 * np.mean(simple)
+
+
+MEASURE = """
+import sys
+import pandas as pd
+from sklearn_dae import DenoisingAutoencoderTransformer
+
+def kilobytes(name):
+    with open("/proc/self/status") as status:
+        return next(int(line.split()[1]) for line in status if line.startswith(name))
+
+table = pd.read_parquet(sys.argv[1]).drop(columns="target")
+DenoisingAutoencoderTransformer(max_iter=1).fit(table[:300])
+before = kilobytes("VmRSS")
+with open("/proc/self/clear_refs", "w") as clear:
+    clear.write("5")  # From now on VmHWM is the peak since now.
+DenoisingAutoencoderTransformer(max_iter=1).fit(table)
+peak = 1024 * (kilobytes("VmHWM") - before)
+print(peak / table.memory_usage(deep=True).sum())
+"""
+
+
+def test_memory_of_a_fit_is_a_small_multiple_of_the_table(request, load):
+    if not Path("/proc/self/clear_refs").exists():
+        pytest.skip("needs Linux, which tells the peak of memory since a moment")
+    path = request.config.getoption("--data") / "diabetes130.parquet"
+    out = subprocess.run(
+        [sys.executable, "-c", MEASURE, str(path)],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert float(out.stdout) < 4, out.stdout
