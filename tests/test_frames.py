@@ -276,7 +276,7 @@ def test_dates_may_be_declared_categories(small):
         (
             pandas_table()[["real", "text"]],
             {"categorical_features": None},
-            "Column 'text' of dtype str holds no numbers. Name it in 'categorical_f",
+            "Column 'text' of dtype .* holds no numbers. Name it in 'categorical_f",
         ),
         (
             pandas_table()[["real", "text", "object"]],
@@ -470,6 +470,6 @@ def test_template_keeps_neither_buffers_nor_row_labels(small):
     template = dae._codec.template_
     assert list(template.dtypes) == list(table.dtypes)
     assert b"secret" not in pickle.dumps(dae)
-    buffers = template["text"].array._pa_array.nbytes
-    assert buffers < table["text"].array._pa_array.nbytes / 4
+    buffers = template["arrow_text"].array._pa_array.nbytes
+    assert buffers < table["arrow_text"].array._pa_array.nbytes / 4
     assert dae.impute(table).index.equals(table.index)
