@@ -250,6 +250,10 @@ class DenoisingAutoencoderTransformer(
     A table of one column can be fitted, but there is nothing to learn from: cells are
     repaired from the other cells of their row.
 
+    A fitted transformer holds weights and summaries of the columns, no rows. To tell
+    rare levels from unseen ones it holds the names of all levels: leave out columns of
+    names or identifiers that must not be handed on.
+
     Ctrl-C ends training early: the weights so far are kept, with a warning.
 
     References
@@ -782,7 +786,7 @@ class DenoisingAutoencoderTransformer(
                 f"Training interrupted by user after {len(history.losses)} epochs; the "
                 f"weights so far are kept.",
                 ConvergenceWarning,
-                stacklevel=3,
+                stacklevel=5,  # The caller of fit.
             )
 
     def _expected(self, table):

@@ -276,7 +276,9 @@ def sigint():
 @pytest.mark.parametrize("early_stopping", [True, False])
 def test_ctrl_c_keeps_the_weights_so_far_and_warns(small, early_stopping):
     dae = small(callbacks=[PressCtrlC()], early_stopping=early_stopping)
-    with pytest.warns(ConvergenceWarning, match="interrupted by user after 2 epochs"):
+    message = "interrupted by user after 2 epochs"
+    with pytest.warns(ConvergenceWarning, match=message) as caught:
         dae.fit(FRAME)
+    assert caught[0].filename == __file__
     assert dae.n_iter_ == len(dae.loss_curve_) == 2
     assert np.isfinite(dae.transform(FRAME)).all()
