@@ -2,12 +2,22 @@
 
 from __future__ import annotations
 
+from functools import cached_property
 from typing import NamedTuple
 
 import numpy as np
 import torch
 from scipy import sparse
 from torch import Generator, Tensor
+
+# Cells gone through at once, so that no second copy of a table is ever held.
+CELLS_AT_ONCE = 2**20
+
+
+def pieces_of(n_rows: int, n_columns: int) -> list[slice]:
+    """Slices of rows to go through a table in pieces of about `CELLS_AT_ONCE` cells."""
+    size = max(1, CELLS_AT_ONCE // max(1, n_columns))
+    return [slice(i, min(i + size, n_rows)) for i in range(0, n_rows, size)]
 
 
 class Cells(NamedTuple):
@@ -84,11 +94,13 @@ class SparseCells:
         self.numbers = numbers
         self.zeros = zeros
         self.device = device
-        # By column, for swap noise: where each column's values begin, and the values,
-        # with a zero at the end.
-        by_column = numbers.tocsc()
-        self._values = torch.from_numpy(np.append(by_column.data, np.float32(0)))
-        self._starts = torch.from_numpy(by_column.indptr.astype(np.int64))
+
+    @cached_property
+    def _by_column(self) -> tuple[Tensor, Tensor]:
+        """The values column by column, a zero at the end, and where columns begin."""
+        by_column = self.numbers.tocsc()
+        values = torch.from_numpy(np.append(by_column.data, np.float32(0)))
+        return values, torch.from_numpy(by_column.indptr.astype(np.int64))
 
     def rows(self, index: Tensor | slice) -> Cells:
         """The dense cells of the rows picked by `index`."""
@@ -100,7 +112,8 @@ class SparseCells:
 
     def draw_numeric(self, n_rows: int, generator: Generator) -> Tensor:
         """Numbers of `n_rows` rows, each from a row of its own drawn at random."""
-        starts, counts = self._starts[:-1], self._starts.diff()
+        values, ends = self._by_column
+        starts, counts = ends[:-1], ends.diff()
         shape = n_rows, len(starts)
         donors = torch.randint(
             self.n_rows, shape, generator=generator, device=generator.device
@@ -108,7 +121,7 @@ class SparseCells:
         # As if each column began with its values and the zeros came after.
         is_zero = donors >= counts
         places = (starts + donors).masked_fill(is_zero, -1)
-        return (self._values[places] + torch.from_numpy(self.zeros)).to(self.device)
+        return (values[places] + torch.from_numpy(self.zeros)).to(self.device)
 
     def draw_codes(self, n_rows: int, generator: Generator) -> Tensor:
         """No codes: a sparse table has no categorical columns."""

@@ -141,9 +141,8 @@ def fill_column(column, missing, cells, template):
         Column that `cells` are of. Its dtype rounds them.
     """
     # Only what is used need be a value that the column can hold.
-    cells = np.where(missing, cells, cells[missing][:1])
+    cells = _nearest(np.where(missing, cells, cells[missing][:1]), template)
     if _is_pandas_series(column):
-        cells = _nearest(cells, template)
         if hasattr(column, "cat"):
             new = [level for level in set(cells) if level not in column.cat.categories]
             column = column.cat.add_categories(new)
@@ -153,8 +152,7 @@ def fill_column(column, missing, cells, template):
         column = column.cast(template.dtype)
     elif column.dtype != template.dtype and hasattr(column.dtype, "categories"):
         column = column.cast(polars.String)
-    filler = _series_like(column, _nearest(cells, template))
-    return column.zip_with(type(column)(~missing), filler)
+    return column.zip_with(type(column)(~missing), _series_like(column, cells))
 
 
 def _series_like(column, cells, index=None):

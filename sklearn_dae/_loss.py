@@ -13,15 +13,13 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from ._cells import Cells, SparseCells
+from ._cells import Cells, SparseCells, pieces_of
 
 ERRORS: dict[str, Callable[..., Tensor]] = {
     "squared_error": functional.mse_loss,
     "absolute_error": functional.l1_loss,
     "log_loss": functional.binary_cross_entropy_with_logits,
 }
-# Cells compared at once, when all rows are gone through.
-CELLS_AT_ONCE = 2**21
 
 
 class ReconstructionLoss(nn.Module):
@@ -118,9 +116,8 @@ def mean_errors(kind: str, cells: Cells | SparseCells, prediction: Tensor) -> Te
     """Mean error of each numeric column when one output is given for all its cells."""
     total = torch.zeros_like(prediction, dtype=torch.float64)
     n_observed = torch.zeros_like(prediction, dtype=torch.int64)
-    rows_at_once = max(1, CELLS_AT_ONCE // max(1, len(prediction)))
-    for start in range(0, cells.n_rows, rows_at_once):
-        numeric = cells.rows(slice(start, start + rows_at_once)).numeric
+    for rows in pieces_of(cells.n_rows, len(prediction)):
+        numeric = cells.rows(rows).numeric
         errors = ERRORS[kind](prediction.expand_as(numeric), numeric, reduction="none")
         total += errors.nansum(0, dtype=torch.float64)
         n_observed += (~numeric.isnan()).sum(0)

@@ -11,14 +11,12 @@ import numpy as np
 import torch
 from scipy import sparse
 from sklearn.preprocessing import QuantileTransformer
-from sklearn.utils import assert_all_finite, gen_batches
+from sklearn.utils import assert_all_finite
 from sklearn.utils.sparsefuncs import mean_variance_axis, min_max_axis
 
 from . import _frames
-from ._cells import Cells, ColumnSummary, SparseCells
+from ._cells import Cells, ColumnSummary, SparseCells, pieces_of
 
-# Cells scaled at once, so that no second copy of the table is ever held.
-CELLS_AT_ONCE = 2**20
 # Scaled values are cut off here: their squares must be float32 numbers.
 LARGEST = 1e15
 # Rows that quantiles are estimated from.
@@ -304,9 +302,9 @@ class TableCodec:
             bounded=self.scaling == "minmax",
         )
 
-    def check_unit_range(self, table):
-        """Raise ValueError unless the scaled numbers of a Table lie in [0, 1]."""
-        _, _, *ends = ColumnStatistics.of(table.numeric)
+    def check_unit_range(self, statistics):
+        """Raise ValueError unless numbers of such ColumnStatistics scale to [0, 1]."""
+        _, _, *ends = statistics
         low, high = self._scaled(np.vstack(ends))
         outside = np.flatnonzero((low < -1e-6) | (high > 1 + 1e-6))
         if len(outside):
@@ -549,12 +547,6 @@ class TableCodec:
 def _shares(codes, n_levels):
     counts = np.bincount(codes, minlength=n_levels)
     return counts / max(counts.sum(), 1)
-
-
-def pieces_of(n_rows, n_columns):
-    """Slices of rows to go through a table in pieces of about `CELLS_AT_ONCE` cells."""
-    rows_at_once = max(1, CELLS_AT_ONCE // max(1, n_columns))
-    return list(gen_batches(n_rows, rows_at_once))
 
 
 def _brier_score(codes, shares):

@@ -42,6 +42,7 @@ __all__ = [
     "decode",
     "features",
     "fit_net",
+    "n_batches",
     "predict_cells",
 ]
 

@@ -21,7 +21,7 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 
 from ._columns import find_categorical, resolve_noises
 from ._frames import index_of, is_frame
-from ._table import TableCodec, pieces_of
+from ._table import ColumnStatistics, TableCodec, pieces_of
 from ._training import (
     ACTIVATIONS,
     NOISES,
@@ -31,6 +31,7 @@ from ._training import (
     decode,
     features,
     fit_net,
+    n_batches,
     predict_cells,
 )
 
@@ -631,7 +632,10 @@ class DenoisingAutoencoderTransformer(
             noises = self._noises()
             table = codec.fit(validated, categorical, X, random_state)
         if self.loss == "log_loss":
-            codec.check_unit_range(table)
+            statistics = codec.statistics_
+            if goes_on:
+                statistics = ColumnStatistics.of(table.numeric)
+            codec.check_unit_range(statistics)
         return codec, table, [(noise, codec.by_kind(rates)) for noise, rates in noises]
 
     def _split(self, codec, table, random_state):
@@ -651,7 +655,7 @@ class DenoisingAutoencoderTransformer(
         if not is_frame(X):
             if isinstance(given, (str, type(None))):
                 X = self._validate(X, False, reset=True, min_samples=2)
-                return X, np.zeros(X.shape[1], dtype=bool)
+                return X, find_categorical(X, given)
             X = check_array(
                 X,
                 accept_sparse="csr",
@@ -729,8 +733,7 @@ class DenoisingAutoencoderTransformer(
         batch_size = min(batch_size, n_rows)
         max_epochs = self.max_iter
         if max_epochs == "auto":
-            n_batches = -(-n_rows // batch_size)
-            max_epochs = -(-N_UPDATES // n_batches)
+            max_epochs = -(-N_UPDATES // n_batches(n_rows, batch_size))
         return Recipe(
             layer_sizes=self._layer_sizes,
             activation=self.activation,
