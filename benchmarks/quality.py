@@ -1,0 +1,511 @@
+"""Are denoising features better than raw columns, and than random ones?
+
+Each table is split 70 to 30 by seed, everything is fitted on the training part and
+measured on the test part, and every kind of features is given to the same models:
+
+- few_labels: accuracy of a logistic regression on 10 labels a class, mean of 5 draws
+- all_labels: accuracy of a logistic regression on all training labels
+- neighbours: accuracy of the 10 nearest neighbours
+- clusters: normalised mutual information of k-means clusters and labels
+- ridge: R2 of a ridge regression, for tables with a number to predict
+- trees: accuracy or R2 of gradient boosting, with --trees
+
+The kinds are raw (standardised numbers, one-hot categories), pca (95 % of their
+variance), random (as wide as ours, not learned), plain (ours without noise), dae (ours
+as it comes), raw+dae, and one for each --params. Results go to a csv file line by line;
+a second run goes on where the first one ended. After a change of the transformer, use
+--fresh.
+"""
+
+import argparse
+import json
+import platform
+import time
+import warnings
+from itertools import product
+from pathlib import Path
+
+import matplotlib.pyplot as plt
+import numpy as np
+import pandas as pd
+import sklearn
+import torch
+from joblib import Parallel, delayed
+from scipy.stats import wilcoxon
+from sklearn.cluster import KMeans
+from sklearn.compose import ColumnTransformer, make_column_selector
+from sklearn.datasets import fetch_openml
+from sklearn.decomposition import PCA
+from sklearn.ensemble import (
+    HistGradientBoostingClassifier,
+    HistGradientBoostingRegressor,
+)
+from sklearn.exceptions import ConvergenceWarning
+from sklearn.impute import SimpleImputer
+from sklearn.linear_model import LogisticRegression, RidgeCV
+from sklearn.metrics import normalized_mutual_info_score
+from sklearn.model_selection import StratifiedKFold, train_test_split
+from sklearn.neighbors import KNeighborsClassifier
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import FunctionTransformer, OneHotEncoder, StandardScaler
+from threadpoolctl import threadpool_limits
+from tqdm import tqdm
+
+import sklearn_dae
+from sklearn_dae import DenoisingAutoencoderTransformer
+
+# Tables used without --data, by name at OpenML: version and task.
+OPENML = {
+    "adult": (2, "classification"),
+    "credit-g": (1, "classification"),
+    "kr-vs-kp": (1, "classification"),
+    "mfeat-factors": (1, "classification"),
+    "pendigits": (1, "classification"),
+    "segment": (1, "classification"),
+    "soybean": (1, "classification"),
+    "spambase": (1, "classification"),
+    "splice": (1, "classification"),
+    "vehicle": (1, "classification"),
+    "cpu_act": (1, "regression"),
+    "wine_quality": (1, "regression"),
+}
+KINDS = ["raw", "pca", "random", "plain", "dae", "raw+dae"]
+# Trees are slow: they are measured only where they answer a question.
+TREE_KINDS = ["raw", "raw+dae"]
+CLASSIFICATION_TASKS = ["few_labels", "all_labels", "neighbours", "clusters"]
+TASKS = [*CLASSIFICATION_TASKS, "ridge", "trees"]
+KEY = ["seed", "table", "features", "rows", "parameters"]
+COLUMNS = [*KEY, *TASKS, "width", "fit_seconds", "missing", "versions"]
+VERSIONS = (
+    f"python {platform.python_version()}, numpy {np.__version__}, scikit-learn "
+    f"{sklearn.__version__}, torch {torch.__version__}, sklearn_dae "
+    f"{sklearn_dae.__version__}"
+)
+FEW_C = np.logspace(-1, 3, 5)
+ALL_C = np.logspace(0, 4, 5)
+N_FEW, N_DRAWS, N_CLUSTERINGS = 10, 5, 3
+
+
+def list_tables(folder):
+    """The task of each table, by the table's name."""
+    if folder:
+        return pd.read_csv(folder / "index.csv").set_index("name")["task"].to_dict()
+    return {name: task for name, (_, task) in OPENML.items()}
+
+
+def load_table(name, folder):
+    if folder:
+        table = pd.read_parquet(folder / f"{name}.parquet")
+    else:
+        found = fetch_openml(name, version=OPENML[name][0], as_frame=True)
+        table = found.data.assign(target=found.target)
+    return table.dropna(subset="target")
+
+
+def split(table, classifies, n_rows, seed):
+    """Training and test rows, training and test targets."""
+    table = table.sample(min(n_rows, len(table)), random_state=seed)
+    y = table.pop("target").to_numpy()
+    if classifies:
+        y = pd.factorize(y)[0]
+        frequent = np.bincount(y)[y] >= 4
+        table, y = table[frequent], np.unique(y[frequent], return_inverse=True)[1]
+    return train_test_split(
+        table, y, test_size=0.3, random_state=seed, stratify=y if classifies else None
+    )
+
+
+def as_text(table):
+    """Levels as strings, "nan" for a missing cell, which makes it a level too."""
+    return table.astype(object).map(str)
+
+
+def raw_columns():
+    numbers = make_pipeline(SimpleImputer(keep_empty_features=True), StandardScaler())
+    codes = OneHotEncoder(
+        handle_unknown="ignore", max_categories=128, sparse_output=False
+    )
+    categories = make_pipeline(FunctionTransformer(as_text), codes)
+    return ColumnTransformer(
+        [
+            ("numbers", numbers, make_column_selector(dtype_include="number")),
+            ("categories", categories, make_column_selector(dtype_exclude="number")),
+        ]
+    )
+
+
+class Features:
+    """Kinds of features of one split: training rows, test rows, seconds to fit."""
+
+    def __init__(self, X, X_test, seed, variants):
+        self.X, self.X_test = X, X_test
+        self.seed = seed
+        self.variants = variants
+        self.made = {}
+
+    def of(self, kind):
+        """Features of a kind, made once."""
+        if kind not in self.made:
+            self.made[kind] = self.make(kind)
+        return self.made[kind]
+
+    def make(self, kind):
+        if kind == "raw":
+            return fitted(raw_columns(), self.X, self.X_test)
+        if kind in self.variants:
+            return self.denoising(self.variants[kind])
+        raw, raw_test, _ = self.of("raw")
+        if kind == "pca":
+            return fitted(PCA(0.95), raw, raw_test)
+        if kind == "random":
+            layer = random_layer(raw.shape[1], self.our_width(), self.seed)
+            return fitted(layer, raw, raw_test)
+        Z, Z_test, seconds = zip(self.of("raw"), self.of("dae"), strict=True)
+        return np.hstack(Z), np.hstack(Z_test), sum(seconds)
+
+    def our_width(self):
+        """Number of features of dae, which an epoch of training is enough to tell."""
+        dae = DenoisingAutoencoderTransformer(max_iter=1, random_state=0).fit(self.X)
+        return len(dae.get_feature_names_out())
+
+    def denoising(self, parameters):
+        dae = DenoisingAutoencoderTransformer(random_state=self.seed)
+        return fitted(dae.set_params(**parameters), self.X, self.X_test)
+
+
+def random_layer(n_inputs, width, seed):
+    """The first layer of a network that has learned nothing."""
+    rng = np.random.default_rng(seed)
+    weights = rng.normal(scale=np.sqrt(2 / n_inputs), size=(n_inputs, width))
+    bias = rng.normal(scale=0.5, size=width)
+    return FunctionTransformer(lambda X: np.maximum(X @ weights + bias, 0))
+
+
+def fitted(transformer, X, X_test):
+    """The transformer's features of both parts, and the seconds to fit it."""
+    start = time.perf_counter()
+    transformer.fit(X)
+    seconds = time.perf_counter() - start
+    Z, Z_test = transformer.transform(X), transformer.transform(X_test)
+    return Z.astype(np.float32), Z_test.astype(np.float32), seconds
+
+
+def comparable(Z, Z_test):
+    """Centred features in units of the training rows' length, in as few axes as needed.
+
+    Division by one number lets one grid of penalties suit all kinds of features and
+    changes nothing else. Nor does the rotation to the axes that the training rows span:
+    penalised weights are 0 along all others.
+    """
+    center = Z.mean(axis=0, dtype=float)
+    Z, Z_test = Z - center, Z_test - center
+    length = np.sqrt(np.square(Z).sum(axis=1).mean())
+    Z, Z_test = Z / length, Z_test / length
+    if len(Z) < Z.shape[1]:
+        U, S, axes = np.linalg.svd(Z, full_matrices=False)
+        Z, Z_test = U * S, Z_test @ axes.T
+    return Z, Z_test
+
+
+def path_accuracies(Z, y, Z_test, y_test, grid):
+    """Test accuracies of logistic regressions, each started at the one before."""
+    model = LogisticRegression(max_iter=200, warm_start=True)
+    return [model.set_params(C=C).fit(Z, y).score(Z_test, y_test) for C in grid]
+
+
+def logistic_accuracy(Z, y, Z_test, y_test, grid, seed):
+    """Test accuracy with the C that is best in cross-validation of training rows."""
+    folds = StratifiedKFold(3, shuffle=True, random_state=seed).split(Z, y)
+    paths = [path_accuracies(Z[a], y[a], Z[b], y[b], grid) for a, b in folds]
+    best = np.mean(paths, axis=0).argmax()
+    return path_accuracies(Z, y, Z_test, y_test, grid[: best + 1])[-1]
+
+
+def few_labels_accuracy(Z, y, Z_test, y_test, seed):
+    scores = []
+    for draw in range(N_DRAWS):
+        order = np.random.default_rng([seed, draw]).permutation(len(y))
+        few = np.concatenate([order[y[order] == c][:N_FEW] for c in np.unique(y)])
+        A, B = comparable(Z[few], Z_test)
+        scores.append(logistic_accuracy(A, y[few], B, y_test, FEW_C, draw))
+    return np.mean(scores)
+
+
+def clusters_agreement(Z, y, Z_test, y_test):
+    scores = []
+    for seed in range(N_CLUSTERINGS):
+        clusters = KMeans(len(np.unique(y)), n_init=3, random_state=seed).fit(Z)
+        scores.append(normalized_mutual_info_score(y_test, clusters.predict(Z_test)))
+    return np.mean(scores)
+
+
+def evaluate(Z, y, Z_test, y_test, classifies, seed):
+    A, B = comparable(Z, Z_test)
+    if not classifies:
+        ridge = RidgeCV(np.logspace(-6, 3, 19)).fit(A, y)
+        return {"ridge": ridge.score(B, y_test)}
+    neighbours = KNeighborsClassifier(10).fit(Z, y)
+    return {
+        "few_labels": few_labels_accuracy(Z, y, Z_test, y_test, seed),
+        "all_labels": logistic_accuracy(A, y, B, y_test, ALL_C, seed),
+        "neighbours": neighbours.score(Z_test, y_test),
+        "clusters": clusters_agreement(Z, y, Z_test, y_test),
+    }
+
+
+def trees_score(Z, y, Z_test, y_test, classifies, seed):
+    trees = (
+        HistGradientBoostingClassifier(random_state=seed)
+        if classifies
+        else HistGradientBoostingRegressor(random_state=seed)
+    )
+    return trees.fit(Z, y).score(Z_test, y_test)
+
+
+def measure(keys, classifies, options):
+    """Results of kinds of features of one table and seed, computed in one thread."""
+    name, seed = keys[0]["table"], keys[0]["seed"]
+    torch.set_num_threads(1)
+    table = load_table(name, options.data)
+    X, X_test, y, y_test = split(table, classifies, options.rows, seed)
+    features = Features(X, X_test, seed, options.variants)
+
+    def figures(kind):
+        try:
+            Z, Z_test, seconds = features.of(kind)
+        except (RuntimeError, FloatingPointError) as error:
+            return {"missing": str(error)}
+        data = (Z, y, Z_test, y_test, classifies, seed)
+        scores = evaluate(*data)
+        if options.trees and kind in TREE_KINDS:
+            scores["trees"] = trees_score(*data)
+        return scores | {"width": Z.shape[1], "fit_seconds": seconds}
+
+    with threadpool_limits(1), warnings.catch_warnings():
+        # 200 iterations are enough, and rare classes and levels are as they are.
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        warnings.filterwarnings("ignore", "The least populated class")
+        warnings.filterwarnings("ignore", "Found unknown categories")
+        made_with = {"versions": VERSIONS}
+        return [key | figures(key["features"]) | made_with for key in keys]
+
+
+def asked_results(options):
+    """The keys of all results asked for, first seed first."""
+    keys = product(range(options.seeds), options.tables, options.kinds)
+    asked = pd.DataFrame(keys, columns=["seed", "table", "features"])
+    parameters = [options.variants.get(kind, {}) for kind in asked["features"]]
+    parameters = [json.dumps(p, sort_keys=True) for p in parameters]
+    return asked.assign(rows=options.rows, parameters=parameters)
+
+
+def read_results(path):
+    """All results in the file, the last one where there are several."""
+    if not path.exists():
+        pd.DataFrame(columns=COLUMNS).to_csv(path, index=False)
+    results = pd.read_csv(path).astype({"seed": int, "rows": int})
+    return results.drop_duplicates(KEY, keep="last")
+
+
+def forget(asked, path):
+    """Remove results from the file, so that they are computed anew."""
+    results = read_results(path)
+    marked = results.merge(asked, on=KEY, how="left", indicator=True)
+    marked[marked["_merge"] == "left_only"][COLUMNS].to_csv(path, index=False)
+
+
+def compute(results, tasks, options):
+    """Append to the file what is not yet in the results."""
+    pending = results["fit_seconds"].isna()
+    if options.trees:
+        pending |= results["trees"].isna() & results["features"].isin(TREE_KINDS)
+    keys = results.loc[pending, KEY]
+    # The two that need the same fit go together.
+    fits = keys["features"].replace("raw+dae", "dae")
+    calls = (
+        delayed(measure)(
+            job.to_dict("records"), tasks[name] == "classification", options
+        )
+        for (_, name, _), job in keys.groupby(["seed", "table", fits], sort=False)
+    )
+    with tqdm(total=len(keys), unit="result") as bar:
+        for rows in Parallel(options.jobs, return_as="generator_unordered")(calls):
+            rows = pd.DataFrame(rows, columns=COLUMNS)
+            rows.to_csv(options.out, mode="a", header=False, index=False)
+            bar.set_postfix_str(rows["table"][0])
+            bar.update(len(rows))
+
+
+def by_table(results, column, kinds):
+    """Mean over seeds, tables by kinds; NaN where a seed is missing.
+
+    Rounded, so that what is equal but for the order of additions counts as a tie.
+    """
+    cells = results.groupby(["table", "features"])[column]
+    means = cells.agg(lambda values: values.mean(skipna=False)).unstack()
+    return means.reindex(columns=kinds).dropna(how="all").round(9)
+
+
+def gains(scores, kind, other):
+    """By how much a kind is better than another one, by table."""
+    return scores.reindex(columns=[other, kind]).diff(axis=1).iloc[:, 1].dropna()
+
+
+def share_better(gain):
+    return ((gain > 0) + 0.5 * (gain == 0)).mean()
+
+
+def time_ratios(seconds):
+    """Median over tables of the time to fit, in units of dae's."""
+    return seconds.div(seconds.reindex(columns=["dae"])["dae"], axis=0).median()
+
+
+def compare_kinds(scores, seconds):
+    """Figures by kind; means and ranks are over the tables that all kinds have."""
+    scores = scores.dropna(axis=1, how="all")
+    complete = scores.dropna()
+    versus_dae = {kind: gains(scores, "dae", kind) for kind in scores}
+    p_values = {
+        kind: f"{wilcoxon(gain).pvalue:.2g}"
+        for kind, gain in versus_dae.items()
+        if gain.any()
+    }
+    better = {kind: share_better(gains(scores, kind, "raw")) for kind in scores}
+    return pd.DataFrame(
+        {
+            "tables": scores.count(),
+            "mean": complete.mean(),
+            "mean rank": complete.rank(axis=1, ascending=False).mean(),
+            "wins over raw": pd.Series(better).drop("raw", errors="ignore"),
+            "p of dae": p_values,
+            "fit time": time_ratios(seconds.loc[scores.index]),
+        },
+        index=scores.columns,
+    )
+
+
+def claims(scores, seconds, kind):
+    """What is said of the features in short: each figure with its task and name."""
+    few = gains(scores["few_labels"], kind, "raw")
+    few_random = gains(scores["few_labels"], kind, "random")
+    accuracy = gains(scores["all_labels"], kind, "raw")
+    all_random = gains(scores["all_labels"], kind, "random")
+    clusters = gains(scores["clusters"], kind, "raw")
+    ridge = gains(scores["ridge"], kind, "raw")
+    log_errors = np.log((1 - scores["all_labels"]).clip(lower=0.002))
+    return {
+        ("few labels", "points over raw"): 100 * few.mean(),
+        ("few labels", "wins over raw"): share_better(few),
+        ("few labels", "points over random"): 100 * few_random.mean(),
+        ("all labels", "error ratio"): np.exp(gains(log_errors, kind, "raw").mean()),
+        ("all labels", "worst points"): 100 * accuracy.min(),
+        ("all labels", "worst table"): accuracy.idxmin() if len(accuracy) else "-",
+        ("all labels", "wins over random"): share_better(all_random),
+        ("clusters", "NMI over raw"): clusters.mean(),
+        ("clusters", "wins over raw"): share_better(clusters),
+        ("ridge", "wins over raw"): share_better(ridge),
+        ("ridge", "R2 over raw"): ridge.mean(),
+        ("fit", "time ratio"): time_ratios(seconds).get(kind),
+    }
+
+
+def print_frame(title, frame):
+    print(f"\n{title}\n")
+    print(frame.to_string(na_rep="-", float_format="{:.3f}".format))
+
+
+def report(results, options):
+    scores = {task: by_table(results, task, options.kinds) for task in TASKS}
+    seconds = by_table(results, "fit_seconds", options.kinds)
+    for task in TASKS:
+        if len(scores[task]):
+            print_frame(task, compare_kinds(scores[task], seconds))
+    if "dae" in options.kinds:
+        print_frame("Claims", pd.Series(claims(scores, seconds, "dae")).to_frame("dae"))
+    if options.params:
+        kinds = ["dae", *options.params]
+        lines = {kind: claims(scores, seconds, kind) for kind in kinds}
+        print_frame("Claims by parameters", pd.DataFrame(lines).T)
+    for tasks in (CLASSIFICATION_TASKS, ["ridge"]):
+        tables = {t: scores[t].reindex(columns=["raw", "random", "dae"]) for t in tasks}
+        print_frame("Tables", pd.concat(tables, axis=1))
+    print()
+    for row in results[results["fit_seconds"].isna()].itertuples():
+        print(f"missing: {row.features} on {row.table}, seed {row.seed}: {row.missing}")
+    if options.plot and {"raw", "dae"} <= set(options.kinds):
+        plot(scores, options.plot)
+
+
+def plot(scores, path):
+    """A panel for each task: by how much dae is better than raw on each table."""
+    gain_of = {task: gains(scores[task], "dae", "raw") for task in TASKS}
+    shown = [task for task in TASKS if len(gain_of[task])]
+    height = 1.2 + 0.19 * max(len(gain) for gain in gain_of.values())
+    figure, panels = plt.subplots(
+        2, 3, figsize=(12, 2 * height), layout="constrained", squeeze=False
+    )
+    for panel in panels.flat[len(shown) :]:
+        panel.remove()
+    for panel, task in zip(panels.flat, shown, strict=False):
+        gain = 100 * gain_of[task].sort_values()
+        draw_gains(panel, gain)
+        panel.set_title(f"{task}: better on {share_better(gain):.0%} of {len(gain)}")
+    figure.suptitle("Denoising features minus raw columns, in points, mean over seeds")
+    figure.savefig(path, dpi=120)
+
+
+def draw_gains(panel, gain):
+    better, lines = gain.to_numpy() >= 0, np.arange(len(gain))
+    panel.axvline(0, color="black", linewidth=0.8)
+    panel.hlines(lines, 0, gain, color="0.75", linewidth=1)
+    # Colours that the colour-blind tell apart (Okabe and Ito); shapes say the same.
+    panel.plot(gain[better], lines[better], "o", color="#0072B2")
+    panel.plot(gain[~better], lines[~better], "v", color="#D55E00")
+    panel.set_yticks(lines, gain.index, fontsize=8)
+
+
+def name_and_parameters(text):
+    name, _, parameters = text.partition("=")
+    return name, json.loads(parameters)
+
+
+def parse():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    add = parser.add_argument
+    add("--data", type=Path, help="folder of parquet files and index.csv, else OpenML")
+    add("--tables", nargs="+", help="all unless given")
+    add("--rows", type=int, default=4000, help="most rows of a table")
+    add("--seeds", type=int, default=3)
+    add("--features", nargs="+", choices=KINDS, default=KINDS)
+    add("--params", type=name_and_parameters, action="append", default=[])
+    add("--trees", action="store_true", help="measure gradient boosting too")
+    add("--jobs", type=int, default=1, help="processes, of one thread each")
+    add("--out", type=Path, default=Path("quality.csv"))
+    add("--plot", type=Path, help="image file to draw")
+    add("--fresh", action="store_true", help="compute anew what is in the csv file")
+    options = parser.parse_args()
+    options.params = dict(options.params)
+    plain = {"noise": None, "emphasis": 0.5}
+    options.variants = {"plain": plain, "dae": {}, **options.params}
+    options.kinds = [*options.features, *options.params]
+    if len(set(options.kinds)) < len(options.kinds):
+        parser.error(f"Kinds of features need different names. Got {options.kinds}.")
+    return options
+
+
+def main(options):
+    tasks = list_tables(options.data)
+    options.tables = options.tables or list(tasks)
+    if not options.data:
+        # One process downloads, all of them then read from scikit-learn's cache.
+        for name in options.tables:
+            load_table(name, None)
+    asked = asked_results(options)
+    if options.fresh:
+        forget(asked, options.out)
+    compute(asked.merge(read_results(options.out), how="left", on=KEY), tasks, options)
+    report(asked.merge(read_results(options.out), how="left", on=KEY), options)
+
+
+if __name__ == "__main__":
+    main(parse())
