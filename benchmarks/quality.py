@@ -117,7 +117,7 @@ def split(table, classifies, n_rows, seed):
 
 def as_text(table):
     """Levels as strings, "nan" for a missing cell, which makes it a level too."""
-    return table.astype(object).map(str)
+    return table.astype(object).where(table.notna(), "nan").map(str)
 
 
 def raw_columns():
@@ -273,7 +273,7 @@ def measure(keys, classifies, options):
     def figures(kind):
         try:
             Z, Z_test, seconds = features.of(kind)
-        except (RuntimeError, FloatingPointError) as error:
+        except FloatingPointError as error:  # Training diverged.
             return {"missing": str(error)}
         data = (Z, y, Z_test, y_test, classifies, seed)
         scores = evaluate(*data)
@@ -282,7 +282,7 @@ def measure(keys, classifies, options):
         return scores | {"width": Z.shape[1], "fit_seconds": seconds}
 
     with threadpool_limits(1), warnings.catch_warnings():
-        # 200 iterations are enough, and rare classes and levels are as they are.
+        # After 200 iterations a fit is taken as it is, as are rare classes and levels.
         warnings.simplefilter("ignore", ConvergenceWarning)
         warnings.filterwarnings("ignore", "The least populated class")
         warnings.filterwarnings("ignore", "Found unknown categories")
