@@ -23,6 +23,14 @@ ACTIVATIONS: dict[str, type[nn.Module]] = {
     "silu": nn.SiLU,
 }
 
+# Bins of every numeric column, and the most inputs that all of them may make.
+N_BINS = 6
+MAX_BIN_INPUTS = 384
+# Where quantiles coincide, as in a column of many zeros, a bin is a step.
+NARROWEST_BIN = 1e-6
+# Most inputs that are features too: texts, say, have far more than there are units.
+MAX_STACKED_INPUTS = 1024
+
 
 def _linear(n_inputs: int, n_outputs: int) -> nn.Linear:
     return nn.utils.skip_init(nn.Linear, n_inputs, n_outputs, dtype=torch.float32)
@@ -32,38 +40,89 @@ def _parameter(*shape: int) -> nn.Parameter:
     return nn.Parameter(torch.empty(shape, dtype=torch.float32))
 
 
+def n_bins(n_numeric: int) -> int:
+    """Number of bins of every numeric column; 0 for tables of very many."""
+    bins = min(N_BINS, MAX_BIN_INPUTS // max(1, n_numeric))
+    return bins if bins > 1 else 0
+
+
 class CellsLinear(nn.Module):
     """A linear layer over cells.
 
-    A number is measured from its column's mean and a category is looked up, which is
-    the product of its one-hot code with the weights, without the code. So a missing
-    cell, where nothing is known, adds nothing.
+    A number counts as it is, measured from its column's mean, and by a piecewise linear
+    encoding [1]_: how far it has come through each of its column's quantile bins, also
+    measured from the mean. A category is looked up, which is the product of its one-hot
+    code with the weights, without the code. So a missing cell, where nothing is known,
+    adds nothing.
 
     Shape
     -----
     Input: numeric (n, n_numeric) and codes (n, n_categorical). Output: (n, n_outputs).
+
+    References
+    ----------
+    .. [1] Y. Gorishniy, I. Rubachev, A. Babenko, "On embeddings for numerical features
+       in tabular deep learning", NeurIPS 2022, section 3.2.
     """
 
     center: Tensor
+    edges: Tensor
+    encoded_center: Tensor
     offsets: Tensor
 
     def __init__(self, n_numeric: int, n_levels: Sequence[int], n_outputs: int):
         super().__init__()
-        self.n_inputs = n_numeric + len(n_levels)
+        bins = n_bins(n_numeric)
+        # A bin's input varies about half as much as the number itself.
+        self.fan_in = n_numeric * (1 + bins / 2) + len(n_levels)
+        self.n_inputs = n_numeric * (1 + bins) + sum(n_levels)
         self.n_codes = sum(n_levels)
         self.register_buffer("center", torch.zeros(n_numeric, dtype=torch.float32))
+        edges = torch.zeros(bins + 1, n_numeric, dtype=torch.float32)
+        self.register_buffer("edges", edges)
+        self.register_buffer("encoded_center", torch.zeros_like(edges[1:]))
         offsets = torch.tensor([0, *n_levels]).cumsum(0)[:-1]
         self.register_buffer("offsets", offsets)
-        self.weight = _parameter(n_outputs, n_numeric)
+        self.weight = _parameter(n_outputs, n_numeric * (1 + bins))
         self.bias = _parameter(n_outputs)
         # One more row, which nothing is ever added from, for missing categories.
         self.levels = _parameter(self.n_codes + 1, n_outputs)
 
+    def fit_bins(self, numeric: Tensor) -> None:
+        """Put the edges of the bins at the quantiles of the columns of `numeric`."""
+        if self.encoded_center.numel():
+            shares = torch.linspace(0, 1, len(self.edges), dtype=torch.float32)
+            quantiles = numeric.nanquantile(shares.to(numeric.device), dim=0)
+            self.edges.copy_(quantiles.nan_to_num())
+            self.encoded_center.copy_(self._through_bins(numeric).nanmean(0))
+            self.encoded_center.nan_to_num_()
+
+    def _through_bins(self, numeric: Tensor) -> Tensor:
+        """Shares of each bin, from 0 to 1, that lie below the numbers."""
+        widths = self.edges.diff(dim=0).clamp_min(NARROWEST_BIN)
+        return ((numeric.unsqueeze(1) - self.edges[:-1]) / widths).clamp(0, 1)
+
+    def numbers(self, numeric: Tensor) -> Tensor:
+        """The numbers and their encoding side by side, 0 where a cell is missing."""
+        known = numeric - self.center
+        if self.encoded_center.numel():
+            encoded = self._through_bins(numeric) - self.encoded_center
+            known = torch.cat([known, encoded.flatten(1)], 1)
+        return known.nan_to_num()
+
+    def inputs(self, numeric: Tensor, codes: Tensor) -> Tensor:
+        """All that the layer multiplies, categories as their one-hot codes."""
+        one_hot = numeric.new_zeros(len(codes), self.n_codes + 1)
+        one_hot.scatter_(1, self._rows_of(codes), 1.0)
+        return torch.cat([self.numbers(numeric), one_hot[:, :-1]], 1)
+
+    def _rows_of(self, codes: Tensor) -> Tensor:
+        return torch.where(codes < 0, self.n_codes, codes + self.offsets)
+
     def forward(self, numeric: Tensor, codes: Tensor) -> Tensor:
-        known = (numeric - self.center).nan_to_num()
-        out = linear(known, self.weight, self.bias)
+        out = linear(self.numbers(numeric), self.weight, self.bias)
         if codes.shape[1]:
-            rows = torch.where(codes < 0, self.n_codes, codes + self.offsets)
+            rows = self._rows_of(codes)
             out = out + embedding_bag(
                 rows, self.levels, mode="sum", padding_idx=self.n_codes
             )
@@ -71,7 +130,11 @@ class CellsLinear(nn.Module):
 
 
 class DenoisingAutoencoder(nn.Module):
-    """An encoder over cells and a decoder that mirrors it.
+    """An encoder over cells, and a decoder.
+
+    A bottleneck needs a decoder as deep as the encoder, which it mirrors. Where all
+    layers are features the decoder is one linear layer: the features are as good, and
+    the encoder costs as much as the mirror would.
 
     Shape
     -----
@@ -89,8 +152,10 @@ class DenoisingAutoencoder(nn.Module):
     activation : str
         A key of `ACTIVATIONS`.
     linear_latent : bool
-        Whether the latent layer goes without activation.
+        Whether the latent layer is a bottleneck, which goes without activation.
     """
+
+    spreads: Tensor
 
     def __init__(
         self,
@@ -110,10 +175,19 @@ class DenoisingAutoencoder(nn.Module):
         if linear_latent:
             self.activations[-1] = nn.Identity()
         decoder: list[nn.Module] = []
-        for n_in, n_out in pairwise(reversed(layer_sizes)):
-            decoder += [_linear(n_in, n_out), act()]
-        decoder.append(_linear(layer_sizes[0], n_numeric + sum(n_levels)))
+        n_inner = layer_sizes[-1]
+        if linear_latent:
+            for n_in, n_out in pairwise(reversed(layer_sizes)):
+                decoder += [_linear(n_in, n_out), act()]
+            n_inner = layer_sizes[0]
+        decoder.append(_linear(n_inner, n_numeric + sum(n_levels)))
         self.decoder = nn.Sequential(*decoder)
+        self.block_sizes = list(layer_sizes)
+        if self.first.n_inputs <= MAX_STACKED_INPUTS:
+            self.block_sizes.insert(0, self.first.n_inputs)
+        # What each block of the stack is divided by.
+        spreads = torch.ones(len(self.block_sizes), dtype=torch.float32)
+        self.register_buffer("spreads", spreads)
 
     def encode(self, numeric: Tensor, codes: Tensor) -> list[Tensor]:
         """What every layer of the encoder gives, the latent one last."""
@@ -122,6 +196,13 @@ class DenoisingAutoencoder(nn.Module):
         for layer, activation in zip(self.hidden, activations, strict=True):
             layers.append(activation(layer(layers[-1])))
         return layers
+
+    def stack(self, numeric: Tensor, codes: Tensor) -> list[Tensor]:
+        """The inputs, unless too many, and all layers, each divided by its spread."""
+        blocks = self.encode(numeric, codes)
+        if len(self.spreads) > len(blocks):
+            blocks.insert(0, self.first.inputs(numeric, codes))
+        return [block / s for block, s in zip(blocks, self.spreads, strict=True)]
 
     def forward(self, numeric: Tensor, codes: Tensor) -> Tensor:
         return self.decoder(self.encode(numeric, codes)[-1])
@@ -143,7 +224,7 @@ def initialize_parameters(
     network.first.center.copy_(center)
     for module in network.modules():
         if isinstance(module, CellsLinear):
-            bound = 1 / math.sqrt(module.n_inputs)
+            bound = 1 / math.sqrt(module.fan_in)
         elif isinstance(module, nn.Linear):
             bound = 1 / math.sqrt(module.in_features)
         else:

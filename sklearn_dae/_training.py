@@ -43,8 +43,13 @@ __all__ = [
     "features",
     "fit_net",
     "n_batches",
+    "n_stacked",
     "predict_cells",
 ]
+
+# Most rows, and numbers of inputs and features in them, to estimate quantiles and
+# spreads from.
+SAMPLE_ROWS, SAMPLE_NUMBERS = 10_000, 2**22
 
 
 class History(NamedTuple):
@@ -155,16 +160,46 @@ def fit_net(
         *recipe.callbacks,
     ]
     net.initialize()
+    some_rows = _some_rows(train, net.module_, generator)
     if initial_weights is None:
         initialize_parameters(net.module_, columns.center, means, generator)
+        net.module_.first.fit_bins(some_rows.numeric)
     else:
         net.module_.load_state_dict(initial_weights)
     interrupted = _run(net, corruptible(train), watch)
+    _fit_spreads(net.module_, some_rows)
     history = History(
         _losses(net, "train_loss"), _losses(net, "valid_loss"), interrupted
     )
     net.trim_for_prediction()
     return net, history
+
+
+def _some_rows(
+    cells: Cells | SparseCells,
+    network: DenoisingAutoencoder,
+    generator: torch.Generator,
+) -> Cells:
+    """Rows drawn to estimate quantiles of their numbers and spreads of features."""
+    width = network.first.n_inputs + sum(network.block_sizes)
+    n_rows = max(256, min(SAMPLE_ROWS, SAMPLE_NUMBERS // width))
+    order = torch.randperm(cells.n_rows, generator=generator, device=cells.device)
+    return cells.rows(order[:n_rows])
+
+
+@torch.inference_mode()
+def _fit_spreads(network: DenoisingAutoencoder, cells: Cells) -> None:
+    """Make all blocks of the stack vary as much as each other over some rows.
+
+    So that neither distances nor penalties heed only the block with the largest
+    numbers. The variance of the features is 1 on average.
+    """
+    network.spreads.fill_(1.0)
+    share = sum(network.block_sizes) / len(network.block_sizes)
+    for k, block in enumerate(network.stack(*cells)):
+        variance = block.var(0, correction=0).sum()
+        if variance > torch.finfo(torch.float32).eps:
+            network.spreads[k] = (variance / share).sqrt()
 
 
 def _baseline(
@@ -267,8 +302,11 @@ def _losses(net: NeuralNet, name: str) -> list[float]:
 @torch.inference_mode()
 def features(net: NeuralNet, cells: Cells, stack: bool) -> np.ndarray:
     """The encoder's features of some rows: all its layers, or the latent one only."""
-    layers = net.module_.encode(*map(_whole_vectors, cells.to(net.device)))
-    output = torch.cat(layers, 1) if stack else layers[-1]
+    inputs = tuple(map(_whole_vectors, cells.to(net.device)))
+    if stack:
+        output = torch.cat(net.module_.stack(*inputs), 1)
+    else:
+        output = net.module_.encode(*inputs)[-1]
     return output[: cells.n_rows].numpy(force=True)
 
 
@@ -279,10 +317,22 @@ def predict_cells(net: NeuralNet, cells: Cells) -> tuple[np.ndarray, np.ndarray]
     return _expected(net, output, cells.n_rows)
 
 
+def n_stacked(net: NeuralNet) -> int:
+    """Width of the stack."""
+    return sum(net.module_.block_sizes)
+
+
 @torch.inference_mode()
-def decode(net: NeuralNet, latent: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Numbers, and probabilities of all levels, expected from latent features."""
+def decode(
+    net: NeuralNet, latent: np.ndarray, stacked: bool
+) -> tuple[np.ndarray, np.ndarray]:
+    """Numbers, and probabilities of all levels, expected from latent features.
+
+    `stacked` tells whether they are from a stack, where they were divided.
+    """
     inputs = torch.tensor(latent, device=net.device)
+    if stacked:
+        inputs = inputs * net.module_.spreads[-1]
     return _expected(net, net.module_.decoder(_whole_vectors(inputs)), len(latent))
 
 

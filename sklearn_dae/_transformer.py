@@ -32,6 +32,7 @@ from ._training import (
     features,
     fit_net,
     n_batches,
+    n_stacked,
     predict_cells,
 )
 
@@ -63,7 +64,7 @@ class DenoisingAutoencoderTransformer(
 
     hidden_layer_sizes : array-like of shape (n_layers,) or int, default=(256, 256)
         Number of units of the encoder's layers before the latent one. The decoder
-        mirrors them.
+        mirrors them if `representation` is "latent", and is one linear layer else.
 
     activation : {"identity", "logistic", "tanh", "relu", "gelu", "silu"}, \
             default="relu"
@@ -73,9 +74,13 @@ class DenoisingAutoencoderTransformer(
     representation : {"stack", "latent"}, default="stack"
         The features.
 
-        - "stack": the output of all encoder layers side by side, first layer first,
-          ``sum(hidden_layer_sizes) + n_components`` of them. Wide features help linear
-          models, neighbours and clusterers most.
+        - "stack": the network's inputs (the scaled numbers, how far each has come
+          through six quantile bins of its column [3]_, and the one-hot codes of
+          categories), then the output of all encoder layers, first layer first, side
+          by side. Each of these blocks is divided by one number, so that they vary
+          alike, by 1 a feature on average. Wide features help linear models,
+          neighbours and clusterers most. With more than 64 columns of numbers there
+          are fewer bins, with more than 192 none; more than 1024 inputs are left out.
         - "latent": the output of the latent layer only, `n_components` of them. The
           latent layer is then linear, as a bottleneck should be.
 
@@ -161,7 +166,7 @@ class DenoisingAutoencoderTransformer(
         `max_iter` epochs.
 
     batch_size : int or "auto", default="auto"
-        Largest number of rows of a mini-batch. "auto" takes an eighth of the rows, but
+        Largest number of rows of a mini-batch. "auto" takes a fortieth of the rows, but
         at least 32 and at most 256.
 
     max_iter : int or "auto", default="auto"
@@ -264,6 +269,8 @@ class DenoisingAutoencoderTransformer(
     .. [2] P. Vincent, H. Larochelle, I. Lajoie, Y. Bengio, P.-A. Manzagol, "Stacked
        denoising autoencoders: learning useful representations in a deep network with a
        local denoising criterion", JMLR 11 (2010), 3371-3408, section 4.2.
+    .. [3] Y. Gorishniy, I. Rubachev, A. Babenko, "On embeddings for numerical features
+       in tabular deep learning", NeurIPS 2022, section 3.2.
 
     Examples
     --------
@@ -274,7 +281,7 @@ class DenoisingAutoencoderTransformer(
     ...     n_components=32, hidden_layer_sizes=(32,), random_state=0
     ... )
     >>> dae.fit_transform(X).shape
-    (150, 64)
+    (150, 92)
     >>> dae.inverse_transform(dae.transform(X)).shape
     (150, 4)
     """
@@ -452,9 +459,11 @@ class DenoisingAutoencoderTransformer(
                 f"{self._n_components} of the latent layer alone, which are the last."
             )
         latent = X[:, -self._n_components :]
+        stacked = self._representation == "stack"
         expected = self._codec.empty(len(X))
         for rows in self._pieces(len(X)):
-            expected.put(rows, self._codec.decode(*decode(self.net_, latent[rows])))
+            cells = decode(self.net_, latent[rows], stacked)
+            expected.put(rows, self._codec.decode(*cells))
         return self._codec.write(expected, index)
 
     def reconstruct(self, X):
@@ -729,7 +738,7 @@ class DenoisingAutoencoderTransformer(
         """The parameters of training, with "auto" resolved for `n_rows` rows."""
         batch_size = self.batch_size
         if batch_size == "auto":
-            batch_size = min(256, max(32, n_rows // 8))
+            batch_size = min(256, max(32, n_rows // 40))
         batch_size = min(batch_size, n_rows)
         max_epochs = self.max_iter
         if max_epochs == "auto":
@@ -783,7 +792,7 @@ class DenoisingAutoencoderTransformer(
         self._representation = self.representation
         self._n_components = self._layer_sizes[-1]
         stacked = self.representation == "stack"
-        self._n_features_out = sum(self._layer_sizes) if stacked else self._n_components
+        self._n_features_out = n_stacked(net) if stacked else self._n_components
         if history.interrupted:
             warnings.warn(
                 f"Training interrupted by user after {len(history.losses)} epochs; the "
@@ -816,7 +825,7 @@ class DenoisingAutoencoderTransformer(
         """Slices of rows that go through the network at once."""
         net = self.net_
         n_outputs = net.module__n_numeric + sum(net.module__n_levels)
-        return pieces_of(n_rows, n_outputs + sum(net.module__layer_sizes))
+        return pieces_of(n_rows, n_outputs + n_stacked(net))
 
     def _parts(self, table):
         """Those slices, each with its rows of a Table."""

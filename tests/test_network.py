@@ -1,5 +1,7 @@
 """The network over cells, and the loss, against independent computations."""
 
+from itertools import pairwise
+
 import numpy as np
 import pytest
 import torch
@@ -50,27 +52,55 @@ def one_hot(codes):
     return torch.cat(blocks, 1)
 
 
-def test_first_layer_is_a_linear_layer_over_centred_numbers_and_one_hot_codes(cells):
+def test_first_layer_is_a_linear_layer_over_its_inputs(cells):
     first = make_network().first
-    numbers = torch.nan_to_num(cells.numeric - torch.tensor([0.0, 1.0]))
-    expected = (
-        numbers @ first.weight.T + first.bias + one_hot(cells.codes) @ first.levels[:-1]
-    )
-    torch.testing.assert_close(first(*cells), expected)
+    first.fit_bins(cells.numeric)
+    inputs = first.inputs(*cells)
+    assert inputs.shape == (3, first.n_inputs) == (3, 2 * 7 + 11)
+    torch.testing.assert_close(inputs[:, -11:], one_hot(cells.codes))
+    weight = torch.cat([first.weight, first.levels[:-1].T], 1)
+    torch.testing.assert_close(first(*cells), inputs @ weight.T + first.bias)
 
 
-def test_a_missing_cell_adds_nothing():
+def test_numbers_are_encoded_piecewise_linearly_between_quantiles():
+    numeric = np.random.default_rng(0).exponential(size=(500, 3))
+    numeric[::3, 1] = np.nan
+    numeric[:400, 2] = 0.0  # Four of six bins are empty.
+    first = make_network(n_numeric=3).first
+    first.fit_bins(make_cells(numeric).numeric)
+    expected = numeric - [0.0, 1.0, 2.0]
+    edges = np.nanquantile(numeric, np.linspace(0, 1, 7), axis=0)
+    for low, high in pairwise(edges):
+        share = np.clip((numeric - low) / np.maximum(high - low, 1e-6), 0, 1)
+        expected = np.hstack([expected, share - np.nanmean(share, axis=0)])
+    found = first.numbers(make_cells(numeric).numeric)
+    np.testing.assert_allclose(found, np.nan_to_num(expected), atol=1e-4)
+
+
+@pytest.mark.parametrize(
+    ("n_numeric", "bins"), [(1, 6), (64, 6), (65, 5), (192, 2), (193, 0)]
+)
+def test_many_columns_have_fewer_bins_each(n_numeric, bins):
+    first = make_network(n_numeric=n_numeric).first
+    cells = make_cells(np.random.default_rng(0).normal(size=(9, n_numeric)))
+    first.fit_bins(cells.numeric)
+    assert first.numbers(cells.numeric).shape == (9, n_numeric * (1 + bins))
+
+
+def test_a_missing_cell_adds_nothing(cells):
     first = make_network().first
+    first.fit_bins(cells.numeric)
     empty = make_cells([[np.nan, np.nan]], [[-1, -1, -1]])
     torch.testing.assert_close(first(*empty)[0], first.bias)
-    at_the_mean = make_cells([[0.0, 1.0]], [[-1, -1, -1]])
-    torch.testing.assert_close(first(*at_the_mean), first(*empty))
 
 
-def test_shapes_of_layers_and_output(cells):
-    network = make_network()
+@pytest.mark.parametrize("linear_latent", [False, True])
+def test_shapes_of_layers_and_output(cells, linear_latent):
+    network = make_network(linear_latent=linear_latent)
     assert [layer.shape for layer in network.encode(*cells)] == [(3, 7), (3, 4)]
     assert network(*cells).shape == (3, 2 + sum(N_LEVELS))
+    # A bottleneck's decoder mirrors its encoder.
+    assert len(network.decoder) == (3 if linear_latent else 1)
 
 
 @pytest.mark.parametrize("activation", ACTIVATIONS)
@@ -91,15 +121,17 @@ def test_initial_weights_come_from_the_generator_within_the_bound():
     same, other = make_network(0).state_dict(), make_network(1).state_dict()
     for name, values in make_network(0).state_dict().items():
         assert torch.equal(values, same[name])
-        if name not in ("first.center", "first.offsets", "decoder.2.bias"):
+        if name.endswith(("weight", "levels")) or name == "hidden.0.bias":
             assert not torch.equal(values, other[name])
-            bound = 1 / {"first": 5, "hidde": 7}.get(name[:5], 4) ** 0.5
+            # Two numbers, their twelve bins by half, three categories.
+            bound = 1 / {"first": 2 + 6 + 3, "hidde": 7}.get(name[:5], 4) ** 0.5
             assert values.abs().max() <= bound
             assert values.abs().max() > 0.5 * bound
 
 
 def test_table_without_numeric_columns():
     network = make_network(n_numeric=0)
+    network.first.fit_bins(torch.empty(2, 0))
     codes = torch.tensor([[0, 1, 4], [2, 2, -1]])
     assert network(torch.empty(2, 0), codes).shape == (2, sum(N_LEVELS))
 

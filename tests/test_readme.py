@@ -16,4 +16,4 @@ def test_code_blocks_run(capsys):
     assert namespace["search"].best_score_ > 0.5
     assert namespace["right"].mean() > 0.8
     assert namespace["filled"].notna().all(axis=None)
-    assert namespace["features"].shape == (569, 768)
+    assert namespace["features"].shape == (569, 978)
