@@ -12,9 +12,9 @@ measured on the test part, and every kind of features is given to the same model
 
 The kinds are raw (standardised numbers, one-hot categories), pca (95 % of their
 variance), random (as wide as ours, not learned), plain (ours without noise), dae (ours
-as it comes), raw+dae, and one for each --params. Results go to a csv file line by line;
-a second run goes on where the first one ended. After a change of the transformer, use
---fresh.
+as it comes), raw+dae, one for each --params, and other packages, as wide as ours, with
+--peers. Results go to a csv file line by line; a second run goes on where the first one
+ended. After a change of the transformer, use --fresh.
 """
 
 import argparse
@@ -22,6 +22,7 @@ import json
 import platform
 import time
 import warnings
+from functools import cached_property
 from itertools import product
 from pathlib import Path
 
@@ -31,6 +32,7 @@ import pandas as pd
 import sklearn
 import torch
 from joblib import Parallel, delayed
+from peers import PEERS, peer_features
 from scipy.stats import wilcoxon
 from sklearn.cluster import KMeans
 from sklearn.compose import ColumnTransformer, make_column_selector
@@ -48,6 +50,7 @@ from sklearn.model_selection import StratifiedKFold, train_test_split
 from sklearn.neighbors import KNeighborsClassifier
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer, OneHotEncoder, StandardScaler
+from skorch.callbacks import Callback
 from threadpoolctl import threadpool_limits
 from tqdm import tqdm
 
@@ -134,6 +137,11 @@ def raw_columns():
     )
 
 
+class Stop(Callback):
+    def on_epoch_end(self, net, **kwargs):
+        raise KeyboardInterrupt
+
+
 class Features:
     """Kinds of features of one split: training rows, test rows, seconds to fit."""
 
@@ -158,15 +166,23 @@ class Features:
         if kind == "pca":
             return fitted(PCA(0.95), raw, raw_test)
         if kind == "random":
-            layer = random_layer(raw.shape[1], self.our_width(), self.seed)
+            layer = random_layer(raw.shape[1], self.our_shape["width"], self.seed)
             return fitted(layer, raw, raw_test)
+        if kind in PEERS:
+            return peer_features(kind, raw, raw_test, seed=self.seed, **self.our_shape)
         Z, Z_test, seconds = zip(self.of("raw"), self.of("dae"), strict=True)
         return np.hstack(Z), np.hstack(Z_test), sum(seconds)
 
-    def our_width(self):
-        """Number of features of dae, which an epoch of training is enough to tell."""
-        dae = DenoisingAutoencoderTransformer(max_iter=1, random_state=0).fit(self.X)
-        return len(dae.get_feature_names_out())
+    @cached_property
+    def our_shape(self):
+        """Width and budget of dae, which one epoch of training is enough to tell."""
+        dae = DenoisingAutoencoderTransformer(callbacks=[Stop()], random_state=0)
+        dae.fit(self.X)
+        return {
+            "width": len(dae.get_feature_names_out()),
+            "n_epochs": dae.net_.max_epochs,
+            "batch_size": dae.net_.batch_size,
+        }
 
     def denoising(self, parameters):
         dae = DenoisingAutoencoderTransformer(random_state=self.seed)
@@ -273,7 +289,7 @@ def measure(keys, classifies, options):
     def figures(kind):
         try:
             Z, Z_test, seconds = features.of(kind)
-        except FloatingPointError as error:  # Training diverged.
+        except (FloatingPointError, RuntimeError) as error:  # Diverged, or a peer's.
             return {"missing": str(error)}
         data = (Z, y, Z_test, y_test, classifies, seed)
         scores = evaluate(*data)
@@ -478,6 +494,7 @@ def parse():
     add("--seeds", type=int, default=3)
     add("--features", nargs="+", choices=KINDS, default=KINDS)
     add("--params", type=name_and_parameters, action="append", default=[])
+    add("--peers", nargs="+", choices=PEERS, default=[], help="see peers.py")
     add("--trees", action="store_true", help="measure gradient boosting too")
     add("--jobs", type=int, default=1, help="processes, of one thread each")
     add("--out", type=Path, default=Path("quality.csv"))
@@ -487,7 +504,7 @@ def parse():
     options.params = dict(options.params)
     plain = {"noise": None, "emphasis": 0.5}
     options.variants = {"plain": plain, "dae": {}, **options.params}
-    options.kinds = [*options.features, *options.params]
+    options.kinds = [*options.features, *options.params, *options.peers]
     if len(set(options.kinds)) < len(options.kinds):
         parser.error(f"Kinds of features need different names. Got {options.kinds}.")
     return options
