@@ -78,7 +78,7 @@ TREE_KINDS = ["raw", "raw+dae"]
 CLASSIFICATION_TASKS = ["few_labels", "all_labels", "neighbours", "clusters"]
 TASKS = [*CLASSIFICATION_TASKS, "ridge", "trees"]
 KEY = ["seed", "table", "features", "rows", "parameters"]
-COLUMNS = [*KEY, *TASKS, "width", "fit_seconds", "missing", "versions"]
+COLUMNS = [*KEY, *TASKS, "score", "width", "fit_seconds", "missing", "versions"]
 VERSIONS = (
     f"python {platform.python_version()}, numpy {np.__version__}, scikit-learn "
     f"{sklearn.__version__}, torch {torch.__version__}, sklearn_dae "
@@ -143,13 +143,17 @@ class Stop(Callback):
 
 
 class Features:
-    """Kinds of features of one split: training rows, test rows, seconds to fit."""
+    """Kinds of features of one split: training rows, test rows, seconds to fit.
+
+    `scores` holds what `score` says of the test rows, by kind.
+    """
 
     def __init__(self, X, X_test, seed, variants):
         self.X, self.X_test = X, X_test
         self.seed = seed
         self.variants = variants
         self.made = {}
+        self.scores = {}
 
     def of(self, kind):
         """Features of a kind, made once."""
@@ -161,7 +165,7 @@ class Features:
         if kind == "raw":
             return fitted(raw_columns(), self.X, self.X_test)
         if kind in self.variants:
-            return self.denoising(self.variants[kind])
+            return self.denoising(kind)
         raw, raw_test, _ = self.of("raw")
         if kind == "pca":
             return fitted(PCA(0.95), raw, raw_test)
@@ -184,9 +188,11 @@ class Features:
             "batch_size": dae.net_.batch_size,
         }
 
-    def denoising(self, parameters):
+    def denoising(self, kind):
         dae = DenoisingAutoencoderTransformer(random_state=self.seed)
-        return fitted(dae.set_params(**parameters), self.X, self.X_test)
+        made = fitted(dae.set_params(**self.variants[kind]), self.X, self.X_test)
+        self.scores[kind] = dae.score(self.X_test)
+        return made
 
 
 def random_layer(n_inputs, width, seed):
@@ -295,7 +301,8 @@ def measure(keys, classifies, options):
         scores = evaluate(*data)
         if options.trees and kind in TREE_KINDS:
             scores["trees"] = trees_score(*data)
-        return scores | {"width": Z.shape[1], "fit_seconds": seconds}
+        scores |= {"width": Z.shape[1], "fit_seconds": seconds}
+        return scores | {"score": features.scores.get(kind)}
 
     with threadpool_limits(1), warnings.catch_warnings():
         # After 200 iterations a fit is taken as it is, as are rare classes and levels.
@@ -425,6 +432,23 @@ def claims(scores, seconds, kind):
     }
 
 
+def choices(scores, by_score, kinds):
+    """What it costs to choose one of `kinds` for each table without its labels.
+
+    Points below the best kind of the table, means over tables, of the kind with the
+    best `score` and of each kind for all tables.
+    """
+    score = by_score.reindex(columns=kinds).dropna()
+    losses = {}
+    for task in ("few_labels", "all_labels", "clusters", "ridge"):
+        of_kinds = scores[task].reindex(columns=kinds, index=score.index).dropna()
+        below = 100 * of_kinds.rsub(of_kinds.max(axis=1), axis=0)
+        chosen = score.loc[below.index].idxmax(axis=1)
+        of_score = [below.at[table, kind] for table, kind in chosen.items()]
+        losses[task] = pd.Series({"by score": np.mean(of_score)} | dict(below.mean()))
+    return pd.DataFrame(losses)
+
+
 def print_frame(title, frame):
     print(f"\n{title}\n")
     print(frame.to_string(na_rep="-", float_format="{:.3f}".format))
@@ -442,6 +466,8 @@ def report(results, options):
         kinds = ["dae", *options.params]
         lines = {kind: claims(scores, seconds, kind) for kind in kinds}
         print_frame("Claims by parameters", pd.DataFrame(lines).T)
+        by_score = by_table(results, "score", kinds)
+        print_frame("Points lost by choice", choices(scores, by_score, kinds))
     for tasks in (CLASSIFICATION_TASKS, ["ridge"]):
         tables = {t: scores[t].reindex(columns=["raw", "random", "dae"]) for t in tasks}
         print_frame("Tables", pd.concat(tables, axis=1))

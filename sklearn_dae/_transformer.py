@@ -39,7 +39,7 @@ from ._training import (
 # Groups of cells that `score` hides in turn.
 N_HIDDEN_GROUPS = 5
 # Updates of the weights that `max_iter="auto"` aims at.
-N_UPDATES = 2000
+N_UPDATES = 1000
 
 
 class DenoisingAutoencoderTransformer(
@@ -171,7 +171,7 @@ class DenoisingAutoencoderTransformer(
 
     max_iter : int or "auto", default="auto"
         Number of epochs, or the largest number with `early_stopping`. "auto" takes as
-        many as make about 2000 updates of the weights.
+        many as make about 1000 updates of the weights.
 
     weight_decay : float, default=0.01
         Decoupled weight decay of Adam (AdamW), in [0, inf).
