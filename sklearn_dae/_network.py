@@ -26,8 +26,9 @@ ACTIVATIONS: dict[str, type[nn.Module]] = {
 # Bins of every numeric column, and the most inputs that all of them may make.
 N_BINS = 6
 MAX_BIN_INPUTS = 384
-# Where quantiles coincide, as in a column of many zeros, a bin is a step.
-NARROWEST_BIN = 1e-6
+# Where quantiles coincide, as in a column of many zeros, a bin is a step; not so steep
+# that the rounding of float32 shows.
+NARROWEST_BIN = 1e-4
 # Most inputs that are features too: texts, say, have far more than there are units.
 MAX_STACKED_INPUTS = 1024
 
@@ -134,7 +135,7 @@ class DenoisingAutoencoder(nn.Module):
 
     A bottleneck needs a decoder as deep as the encoder, which it mirrors. Where all
     layers are features the decoder is one linear layer: the features are as good, and
-    the encoder costs as much as the mirror would.
+    training costs less.
 
     Shape
     -----

@@ -171,7 +171,8 @@ class DenoisingAutoencoderTransformer(
 
     max_iter : int or "auto", default="auto"
         Number of epochs, or the largest number with `early_stopping`. "auto" takes as
-        many as make about 1000 updates of the weights.
+        many as make about 1000 updates of the weights, and one on very large tables.
+        More hardly change how good features are, but repair and fill cells better.
 
     weight_decay : float, default=0.01
         Decoupled weight decay of Adam (AdamW), in [0, inf).

@@ -99,7 +99,11 @@ def test_denoising_beats_the_identity_and_the_column_means():
     X = load_digits().data
     X, X_test = X[:1200], X[1200:]
     dae = DenoisingAutoencoderTransformer(
-        hidden_layer_sizes=(128,), n_components=64, noise_factor=0.3, random_state=0
+        hidden_layer_sizes=(128,),
+        n_components=64,
+        noise_factor=0.3,
+        max_iter=50,
+        random_state=0,
     ).fit(X)
     rng = np.random.default_rng(0)
     donors = X[rng.integers(len(X), size=X_test.shape), np.arange(X.shape[1])]
