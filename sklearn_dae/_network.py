@@ -23,6 +23,8 @@ ACTIVATIONS: dict[str, type[nn.Module]] = {
     "silu": nn.SiLU,
 }
 
+# How far from its mean, in standard deviations, a number can seem to be.
+FARTHEST = 10.0
 # Bins of every numeric column, and the most inputs that all of them may make.
 N_BINS = 6
 MAX_BIN_INPUTS = 384
@@ -50,11 +52,12 @@ def n_bins(n_numeric: int) -> int:
 class CellsLinear(nn.Module):
     """A linear layer over cells.
 
-    A number counts as it is, measured from its column's mean, and by a piecewise linear
-    encoding [1]_: how far it has come through each of its column's quantile bins, also
-    measured from the mean. A category is looked up, which is the product of its one-hot
-    code with the weights, without the code. So a missing cell, where nothing is known,
-    adds nothing.
+    A number counts by its distance from its column's mean, smoothly clipped [1]_ so
+    that a cell far out does not drown all others, and by a piecewise linear encoding
+    [2]_: how far it has come through each of its column's quantile bins, also measured
+    from the mean. A category is looked up, which is the product of its one-hot code
+    with the weights, without the code. So a missing cell, where nothing is known, adds
+    nothing.
 
     Shape
     -----
@@ -62,11 +65,14 @@ class CellsLinear(nn.Module):
 
     References
     ----------
-    .. [1] Y. Gorishniy, I. Rubachev, A. Babenko, "On embeddings for numerical features
+    .. [1] D. Holzmüller, L. Grinsztajn, I. Steinwart, "Better by default: strong
+       pre-tuned MLPs and boosted trees on tabular data", NeurIPS 2024.
+    .. [2] Y. Gorishniy, I. Rubachev, A. Babenko, "On embeddings for numerical features
        in tabular deep learning", NeurIPS 2022, section 3.2.
     """
 
     center: Tensor
+    limit: Tensor
     edges: Tensor
     encoded_center: Tensor
     offsets: Tensor
@@ -79,6 +85,7 @@ class CellsLinear(nn.Module):
         self.n_inputs = n_numeric * (1 + bins) + sum(n_levels)
         self.n_codes = sum(n_levels)
         self.register_buffer("center", torch.zeros(n_numeric, dtype=torch.float32))
+        self.register_buffer("limit", torch.ones_like(self.center))
         edges = torch.zeros(bins + 1, n_numeric, dtype=torch.float32)
         self.register_buffer("edges", edges)
         self.register_buffer("encoded_center", torch.zeros_like(edges[1:]))
@@ -89,8 +96,14 @@ class CellsLinear(nn.Module):
         # One more row, which nothing is ever added from, for missing categories.
         self.levels = _parameter(self.n_codes + 1, n_outputs)
 
-    def fit_bins(self, numeric: Tensor) -> None:
-        """Put the edges of the bins at the quantiles of the columns of `numeric`."""
+    def fit_columns(self, center: Tensor, spread: Tensor, numeric: Tensor) -> None:
+        """Learn how columns are encoded.
+
+        `center` and `spread` are their means and standard deviations; the edges of bins
+        are put at the quantiles of the columns of `numeric`, which are some rows.
+        """
+        self.center.copy_(center)
+        self.limit.copy_(torch.where(spread > 0, FARTHEST * spread, 1.0))
         if self.encoded_center.numel():
             shares = torch.linspace(0, 1, len(self.edges), dtype=torch.float32)
             quantiles = numeric.nanquantile(shares.to(numeric.device), dim=0)
@@ -106,6 +119,7 @@ class CellsLinear(nn.Module):
     def numbers(self, numeric: Tensor) -> Tensor:
         """The numbers and their encoding side by side, 0 where a cell is missing."""
         known = numeric - self.center
+        known = known / torch.hypot(known / self.limit, torch.ones_like(known))
         if self.encoded_center.numel():
             encoded = self._through_bins(numeric) - self.encoded_center
             known = torch.cat([known, encoded.flatten(1)], 1)
@@ -211,18 +225,13 @@ class DenoisingAutoencoder(nn.Module):
 
 @torch.no_grad()
 def initialize_parameters(
-    network: DenoisingAutoencoder,
-    center: Tensor,
-    output_bias: Tensor,
-    generator: Generator,
+    network: DenoisingAutoencoder, output_bias: Tensor, generator: Generator
 ) -> None:
     """Draw all weights from `generator`, as PyTorch would from its global one.
 
     Weights and biases are uniform within 1 / sqrt(inputs of the unit), the default of
     :class:`torch.nn.Linear`; but `output_bias` is where the output starts from.
-    `center` is what numbers are measured from.
     """
-    network.first.center.copy_(center)
     for module in network.modules():
         if isinstance(module, CellsLinear):
             bound = 1 / math.sqrt(module.fan_in)

@@ -162,8 +162,9 @@ def fit_net(
     net.initialize()
     some_rows = _some_rows(train, net.module_, generator)
     if initial_weights is None:
-        initialize_parameters(net.module_, columns.center, means, generator)
-        net.module_.first.fit_bins(some_rows.numeric)
+        spread = mean_errors("squared_error", train, columns.center).sqrt()
+        net.module_.first.fit_columns(columns.center, spread, some_rows.numeric)
+        initialize_parameters(net.module_, means, generator)
     else:
         net.module_.load_state_dict(initial_weights)
     interrupted = _run(net, corruptible(train), watch)

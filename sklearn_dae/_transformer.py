@@ -74,13 +74,14 @@ class DenoisingAutoencoderTransformer(
     representation : {"stack", "latent"}, default="stack"
         The features.
 
-        - "stack": the network's inputs (the scaled numbers, how far each has come
-          through six quantile bins of its column [3]_, and the one-hot codes of
-          categories), then the output of all encoder layers, first layer first, side
-          by side. Each of these blocks is divided by one number, so that they vary
-          alike, by 1 a feature on average. Wide features help linear models,
-          neighbours and clusterers most. With more than 64 columns of numbers there
-          are fewer bins, with more than 192 none; more than 1024 inputs are left out.
+        - "stack": the network's inputs (the scaled numbers, smoothly clipped at ten
+          standard deviations [3]_, how far each has come through six quantile bins of
+          its column [4]_, and the one-hot codes of categories), then the output of all
+          encoder layers, first layer first, side by side. Each of these blocks is
+          divided by one number, so that they vary alike, by 1 a feature on average.
+          Wide features help linear models, neighbours and clusterers most. With more
+          than 64 columns of numbers there are fewer bins, with more than 192 none; more
+          than 1024 inputs are left out.
         - "latent": the output of the latent layer only, `n_components` of them. The
           latent layer is then linear, as a bottleneck should be.
 
@@ -270,7 +271,9 @@ class DenoisingAutoencoderTransformer(
     .. [2] P. Vincent, H. Larochelle, I. Lajoie, Y. Bengio, P.-A. Manzagol, "Stacked
        denoising autoencoders: learning useful representations in a deep network with a
        local denoising criterion", JMLR 11 (2010), 3371-3408, section 4.2.
-    .. [3] Y. Gorishniy, I. Rubachev, A. Babenko, "On embeddings for numerical features
+    .. [3] D. Holzmüller, L. Grinsztajn, I. Steinwart, "Better by default: strong
+       pre-tuned MLPs and boosted trees on tabular data", NeurIPS 2024.
+    .. [4] Y. Gorishniy, I. Rubachev, A. Babenko, "On embeddings for numerical features
        in tabular deep learning", NeurIPS 2022, section 3.2.
 
     Examples

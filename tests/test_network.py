@@ -28,11 +28,15 @@ N_LEVELS = (3, 3, 5)
 def make_network(seed=0, n_numeric=2, n_levels=N_LEVELS, **params):
     settings = {"layer_sizes": (7, 4), "activation": "relu", "linear_latent": False}
     network = DenoisingAutoencoder(n_numeric, n_levels, **{**settings, **params})
-    center = torch.arange(float(n_numeric))
     generator = torch.Generator().manual_seed(seed)
     bias = torch.zeros(n_numeric + sum(n_levels))
-    initialize_parameters(network, center, bias, generator)
+    initialize_parameters(network, bias, generator)
     return network
+
+
+def fit_columns(first, numeric):
+    means, spreads = np.nanmean(numeric, axis=0), np.nanstd(numeric, axis=0)
+    first.fit_columns(torch.tensor(means), torch.tensor(spreads), numeric)
 
 
 @pytest.fixture
@@ -54,7 +58,7 @@ def one_hot(codes):
 
 def test_first_layer_is_a_linear_layer_over_its_inputs(cells):
     first = make_network().first
-    first.fit_bins(cells.numeric)
+    fit_columns(first, cells.numeric)
     inputs = first.inputs(*cells)
     assert inputs.shape == (3, first.n_inputs) == (3, 2 * 7 + 11)
     torch.testing.assert_close(inputs[:, -11:], one_hot(cells.codes))
@@ -67,8 +71,9 @@ def test_numbers_are_encoded_piecewise_linearly_between_quantiles():
     numeric[::3, 1] = np.nan
     numeric[:400, 2] = 0.0  # Four of six bins are empty.
     first = make_network(n_numeric=3).first
-    first.fit_bins(make_cells(numeric).numeric)
-    expected = numeric - [0.0, 1.0, 2.0]
+    fit_columns(first, make_cells(numeric).numeric)
+    expected = numeric - np.nanmean(numeric, axis=0)
+    expected /= np.sqrt(1 + (expected / np.nanstd(numeric, axis=0) / 10) ** 2)
     edges = np.nanquantile(numeric, np.linspace(0, 1, 7), axis=0)
     for low, high in pairwise(edges):
         share = np.clip((numeric - low) / np.maximum(high - low, 1e-4), 0, 1)
@@ -83,13 +88,21 @@ def test_numbers_are_encoded_piecewise_linearly_between_quantiles():
 def test_many_columns_have_fewer_bins_each(n_numeric, bins):
     first = make_network(n_numeric=n_numeric).first
     cells = make_cells(np.random.default_rng(0).normal(size=(9, n_numeric)))
-    first.fit_bins(cells.numeric)
+    fit_columns(first, cells.numeric)
     assert first.numbers(cells.numeric).shape == (9, n_numeric * (1 + bins))
+
+
+@pytest.mark.parametrize("value", [1e6, 1e30, 3e38])
+def test_no_number_seems_farther_than_ten_standard_deviations(value):
+    first = make_network(n_numeric=1).first
+    fit_columns(first, make_cells([[-1.0], [1.0]]).numeric)
+    inputs = first.numbers(make_cells([[value], [-value]]).numeric)
+    torch.testing.assert_close(inputs[:, 0], torch.tensor([10.0, -10.0]))
 
 
 def test_a_missing_cell_adds_nothing(cells):
     first = make_network().first
-    first.fit_bins(cells.numeric)
+    fit_columns(first, cells.numeric)
     empty = make_cells([[np.nan, np.nan]], [[-1, -1, -1]])
     torch.testing.assert_close(first(*empty)[0], first.bias)
 
@@ -131,7 +144,7 @@ def test_initial_weights_come_from_the_generator_within_the_bound():
 
 def test_table_without_numeric_columns():
     network = make_network(n_numeric=0)
-    network.first.fit_bins(torch.empty(2, 0))
+    fit_columns(network.first, torch.empty(2, 0))
     codes = torch.tensor([[0, 1, 4], [2, 2, -1]])
     assert network(torch.empty(2, 0), codes).shape == (2, sum(N_LEVELS))
 

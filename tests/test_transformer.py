@@ -18,7 +18,7 @@ def test_features_are_inputs_and_layers_or_the_latent_layer(small, table):
     assert Z.shape == (120, 5 * 7 + 16 + 8)
     assert Z.dtype == np.float32
     scaled = StandardScaler().fit_transform(table)
-    ratio = Z[:, :5] / scaled
+    ratio = Z[:, :5] / (scaled / np.sqrt(1 + scaled**2 / 100))
     np.testing.assert_allclose(ratio, ratio[0, 0], rtol=1e-4)
     latent = small(representation="latent").fit_transform(table)
     assert latent.shape == (120, 8)
@@ -114,7 +114,7 @@ def test_denoising_beats_the_identity_and_the_column_means():
         return np.square((values - X_test) / scale).mean()
 
     repaired = error(dae.reconstruct(noisy))
-    assert repaired < 0.85 * error(noisy)
+    assert repaired < 0.9 * error(noisy)
     assert repaired < 0.65 * error(X.mean(axis=0))
     assert dae.loss_curve_[-1] < 0.5 < dae.loss_curve_[0] <= 1.2
 
@@ -164,7 +164,7 @@ def test_score_is_not_best_with_the_least_noise(digits):
         for factor in (0.0, 0.05, 0.3)
     ]
     assert scores == sorted(scores)
-    assert scores[-1] > scores[0] + 0.1
+    assert scores[-1] > scores[0] + 0.05
 
 
 def test_score_does_not_depend_on_scale_or_missing_cells(small, holes):
