@@ -221,7 +221,7 @@ def comparable(Z, Z_test):
     """
     center = Z.mean(axis=0, dtype=float)
     Z, Z_test = Z - center, Z_test - center
-    length = np.sqrt(np.square(Z).sum(axis=1).mean())
+    length = np.sqrt(np.square(Z).sum(axis=1).mean()) or 1.0
     Z, Z_test = Z / length, Z_test / length
     if len(Z) < Z.shape[1]:
         U, S, axes = np.linalg.svd(Z, full_matrices=False)
