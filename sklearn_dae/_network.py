@@ -200,7 +200,7 @@ class DenoisingAutoencoder(nn.Module):
         self.block_sizes = list(layer_sizes)
         if self.first.n_inputs <= MAX_STACKED_INPUTS:
             self.block_sizes.insert(0, self.first.n_inputs)
-        # What each block of the stack is divided by.
+        # What each block of the stack is divided by; 1 for a bottleneck, used alone.
         spreads = torch.ones(len(self.block_sizes), dtype=torch.float32)
         self.register_buffer("spreads", spreads)
 

@@ -162,13 +162,18 @@ def fit_net(
     net.initialize()
     some_rows = _some_rows(train, net.module_, generator)
     if initial_weights is None:
-        spread = mean_errors("squared_error", train, columns.center).sqrt()
-        net.module_.first.fit_columns(columns.center, spread, some_rows.numeric)
+        variance = baseline.numeric
+        if recipe.loss != "squared_error":
+            variance = mean_errors("squared_error", train, columns.center)
+        net.module_.first.fit_columns(
+            columns.center, variance.sqrt(), some_rows.numeric
+        )
         initialize_parameters(net.module_, means, generator)
     else:
         net.module_.load_state_dict(initial_weights)
     interrupted = _run(net, corruptible(train), watch)
-    _fit_spreads(net.module_, some_rows)
+    if not recipe.linear_latent:
+        _fit_spreads(net.module_, some_rows)
     history = History(
         _losses(net, "train_loss"), _losses(net, "valid_loss"), interrupted
     )
@@ -302,8 +307,8 @@ def _losses(net: NeuralNet, name: str) -> list[float]:
 
 @torch.inference_mode()
 def features(net: NeuralNet, cells: Cells, stack: bool) -> np.ndarray:
-    """The encoder's features of some rows: all its layers, or the latent one only."""
-    inputs = tuple(map(_whole_vectors, cells.to(net.device)))
+    """The features of some rows: the stack, or the latent layer only."""
+    inputs = map(_whole_vectors, cells.to(net.device))
     if stack:
         output = torch.cat(net.module_.stack(*inputs), 1)
     else:
@@ -324,16 +329,9 @@ def n_stacked(net: NeuralNet) -> int:
 
 
 @torch.inference_mode()
-def decode(
-    net: NeuralNet, latent: np.ndarray, stacked: bool
-) -> tuple[np.ndarray, np.ndarray]:
-    """Numbers, and probabilities of all levels, expected from latent features.
-
-    `stacked` tells whether they are from a stack, where they were divided.
-    """
-    inputs = torch.tensor(latent, device=net.device)
-    if stacked:
-        inputs = inputs * net.module_.spreads[-1]
+def decode(net: NeuralNet, latent: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Numbers, and probabilities of all levels, expected from latent features."""
+    inputs = torch.tensor(latent, device=net.device) * net.module_.spreads[-1]
     return _expected(net, net.module_.decoder(_whole_vectors(inputs)), len(latent))
 
 

@@ -463,11 +463,9 @@ class DenoisingAutoencoderTransformer(
                 f"{self._n_components} of the latent layer alone, which are the last."
             )
         latent = X[:, -self._n_components :]
-        stacked = self._representation == "stack"
         expected = self._codec.empty(len(X))
         for rows in self._pieces(len(X)):
-            cells = decode(self.net_, latent[rows], stacked)
-            expected.put(rows, self._codec.decode(*cells))
+            expected.put(rows, self._codec.decode(*decode(self.net_, latent[rows])))
         return self._codec.write(expected, index)
 
     def reconstruct(self, X):

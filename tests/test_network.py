@@ -139,7 +139,7 @@ def test_initial_weights_come_from_the_generator_within_the_bound():
             # Two numbers, their twelve bins by half, three categories.
             bound = 1 / {"first": 2 + 6 + 3, "hidde": 7}.get(name[:5], 4) ** 0.5
             assert values.abs().max() <= bound
-            assert values.abs().max() > 0.5 * bound
+            assert values.abs().max() > (0.9 if values.numel() > 50 else 0.5) * bound
 
 
 def test_table_without_numeric_columns():

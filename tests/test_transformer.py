@@ -12,8 +12,9 @@ from skorch.callbacks import Callback, EpochScoring
 from sklearn_dae import DenoisingAutoencoderTransformer
 
 
-def test_features_are_inputs_and_layers_or_the_latent_layer(small, table):
-    Z = small().fit_transform(table)
+@pytest.mark.parametrize("loss", ["squared_error", "absolute_error"])
+def test_features_are_inputs_and_layers_or_the_latent_layer(small, table, loss):
+    Z = small(loss=loss).fit_transform(table)
     # Of each of five columns the number and six bins.
     assert Z.shape == (120, 5 * 7 + 16 + 8)
     assert Z.dtype == np.float32
@@ -102,7 +103,7 @@ def test_denoising_beats_the_identity_and_the_column_means():
         hidden_layer_sizes=(128,),
         n_components=64,
         noise_factor=0.3,
-        max_iter=50,
+        max_iter=120,
         random_state=0,
     ).fit(X)
     rng = np.random.default_rng(0)
@@ -114,7 +115,7 @@ def test_denoising_beats_the_identity_and_the_column_means():
         return np.square((values - X_test) / scale).mean()
 
     repaired = error(dae.reconstruct(noisy))
-    assert repaired < 0.9 * error(noisy)
+    assert repaired < 0.85 * error(noisy)
     assert repaired < 0.65 * error(X.mean(axis=0))
     assert dae.loss_curve_[-1] < 0.5 < dae.loss_curve_[0] <= 1.2
 
@@ -157,6 +158,7 @@ def test_score_is_not_best_with_the_least_noise(digits):
             hidden_layer_sizes=(64,),
             n_components=64,
             noise_factor=factor,
+            max_iter=200,
             random_state=0,
         )
         .fit(X)
@@ -164,7 +166,7 @@ def test_score_is_not_best_with_the_least_noise(digits):
         for factor in (0.0, 0.05, 0.3)
     ]
     assert scores == sorted(scores)
-    assert scores[-1] > scores[0] + 0.05
+    assert scores[-1] > scores[0] + 0.1
 
 
 def test_score_does_not_depend_on_scale_or_missing_cells(small, holes):
