@@ -22,7 +22,7 @@ from torch.optim import AdamW
 from torch.optim.lr_scheduler import CosineAnnealingLR
 
 from ._batches import CorruptibleRows, FixedBatches, ShuffledBatches, n_batches
-from ._cells import Cells, ColumnSummary, SparseCells
+from ._cells import Cells, ColumnSummary, SparseCells, pieces_of
 from ._corruption import NOISES, Corruption, Noise, Pool, custom
 from ._loss import (
     ReconstructionLoss,
@@ -201,11 +201,20 @@ def _fit_spreads(network: DenoisingAutoencoder, cells: Cells) -> None:
     numbers. The variance of the features is 1 on average.
     """
     network.spreads.fill_(1.0)
-    share = sum(network.block_sizes) / len(network.block_sizes)
-    for k, block in enumerate(network.stack(*cells)):
-        variance = block.var(0, correction=0).sum()
-        if variance > torch.finfo(torch.float32).eps:
-            network.spreads[k] = (variance / share).sqrt()
+    sizes, device = network.block_sizes, cells.numeric.device
+    moments = [torch.zeros(2, n, dtype=torch.float64, device=device) for n in sizes]
+    # Twice, for the stack is held with and without division.
+    for rows in pieces_of(cells.n_rows, 2 * sum(sizes)):
+        for (total, squares), block in zip(
+            moments, network.stack(*cells.rows(rows)), strict=True
+        ):
+            total += block.sum(0, dtype=torch.float64)
+            squares += block.square_().sum(0, dtype=torch.float64)
+    for k, moment in enumerate(moments):
+        mean, mean_square = moment / cells.n_rows
+        share = (mean_square - mean.square()).sum() / (sum(sizes) / len(sizes))
+        if share > torch.finfo(torch.float32).eps:
+            network.spreads[k] = share.sqrt()
 
 
 def _baseline(
