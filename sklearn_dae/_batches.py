@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import torch
@@ -12,8 +12,13 @@ from torch.utils.data import Dataset
 from ._cells import Cells, SparseCells
 from ._corruption import Corruption
 
-# What skorch hands on: the network's keyword arguments, and the criterion's target.
-Batch = tuple[dict[str, Tensor], tuple[Cells, Cells]]
+# What the first layer is given, and the criterion's target: clean cells and weights.
+TrainingBatch = tuple[Tensor, tuple[Cells, Cells]]
+# What skorch hands on: the network's keyword arguments, and the target.
+ValidationBatch = tuple[dict[str, Tensor], tuple[Cells, Cells]]
+
+# Inputs of training batches to prepare at once: a megabyte.
+NUMBERS_AT_ONCE = 2**18
 
 
 class CorruptibleRows(Dataset[Any]):
@@ -50,11 +55,13 @@ class CorruptibleRows(Dataset[Any]):
     def __len__(self) -> int:
         return self.cells.n_rows
 
-    def corrupted_batch(self, rows: Tensor | slice, generator: Generator) -> Batch:
-        """The rows picked by `rows`, corrupted, and what must be given back."""
+    def corrupted(
+        self, rows: Tensor | slice, generator: Generator
+    ) -> tuple[Cells, Cells, Cells]:
+        """The rows picked by `rows` corrupted and clean, and the weights of cells."""
         clean = self.cells.rows(rows)
         noisy, corrupted = self.corruption(clean, generator)
-        return noisy._asdict(), (clean, self._weights(clean, corrupted))
+        return noisy, clean, self._weights(clean, corrupted)
 
     def _weights(self, clean: Cells, corrupted: Cells) -> Cells:
         numeric, codes = (
@@ -73,23 +80,52 @@ class CorruptibleRows(Dataset[Any]):
 class ShuffledBatches:
     """Training batches: every epoch in a new order, every batch under new noise.
 
-    The rows are dealt evenly, so that no batch is much smaller than the others.
+    The rows are dealt evenly, so that no batch is much smaller than the others. Several
+    batches are corrupted and encoded at once, as many as stay in a processor's cache,
+    since the calls would cost more than the work.
+
+    Parameters
+    ----------
+    dataset : CorruptibleRows
+        The rows.
+    batch_size : int
+        Most rows of a batch.
+    encode : callable
+        What the first layer is given for some cells.
+    n_inputs : int
+        How many numbers that is for a row.
     """
 
-    def __init__(self, dataset: CorruptibleRows, batch_size: int):
+    def __init__(
+        self,
+        dataset: CorruptibleRows,
+        batch_size: int,
+        encode: Callable[[Tensor, Tensor], Tensor],
+        n_inputs: int,
+    ):
         self.dataset = dataset
         self.n_batches = n_batches(len(dataset), batch_size)
+        self.n_at_once = max(1, NUMBERS_AT_ONCE // (batch_size * max(1, n_inputs)))
+        self.encode = encode
 
     def __len__(self) -> int:
         return self.n_batches
 
-    def __iter__(self) -> Iterator[Batch]:
+    def __iter__(self) -> Iterator[TrainingBatch]:
         rows = self.dataset
         order = torch.randperm(
             len(rows), generator=rows.generator, device=rows.cells.device
         )
-        for batch_rows in order.tensor_split(self.n_batches):
-            yield rows.corrupted_batch(batch_rows, rows.generator)
+        batches = order.tensor_split(self.n_batches)
+        for first in range(0, self.n_batches, self.n_at_once):
+            some = batches[first : first + self.n_at_once]
+            noisy, clean, weights = rows.corrupted(torch.cat(some), rows.generator)
+            sizes = [len(batch) for batch in some]
+            blocks = [
+                block.split(sizes) for block in (self.encode(*noisy), *clean, *weights)
+            ]
+            for inputs, x, codes, of_x, of_codes in zip(*blocks, strict=True):
+                yield inputs, (Cells(x, codes), Cells(of_x, of_codes))
 
 
 class FixedBatches:
@@ -105,11 +141,13 @@ class FixedBatches:
     def __len__(self) -> int:
         return n_batches(len(self.dataset), self.batch_size)
 
-    def __iter__(self) -> Iterator[Batch]:
+    def __iter__(self) -> Iterator[ValidationBatch]:
         rows, size = self.dataset, self.batch_size
         generator = torch.Generator(rows.generator.device).manual_seed(self.seed)
         for start in range(0, len(rows), size):
-            yield rows.corrupted_batch(slice(start, start + size), generator)
+            some = slice(start, start + size)
+            noisy, clean, weights = rows.corrupted(some, generator)
+            yield noisy._asdict(), (clean, weights)
 
 
 def n_batches(n_rows: int, batch_size: int) -> int:

@@ -8,6 +8,8 @@ column. A missing cell stays missing: nothing is known of it that could be distu
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import reduce
+from operator import or_
 from typing import NamedTuple
 
 import numpy as np
@@ -62,16 +64,28 @@ def swap(
     picked = _pick(cells, rates, generator)
     # A donor row of its own for every cell: one donor for a whole row would keep the
     # joint structure of its cells and give the answer away.
-    donors = pool.cells.draw_numeric(cells.n_rows, generator)
-    numeric = torch.where(picked.numeric, donors, cells.numeric)
+    numeric = _swap(cells.numeric, picked.numeric, pool.cells.draw_numeric, generator)
     return Cells(numeric, _swap_codes(cells, pool, picked, generator)), picked
 
 
 def _swap_codes(
     cells: Cells, pool: Pool, picked: Cells, generator: Generator
 ) -> Tensor:
-    donors = pool.cells.draw_codes(cells.n_rows, generator)
-    return torch.where(picked.codes, donors, cells.codes)
+    return _swap(cells.codes, picked.codes, pool.cells.draw_codes, generator)
+
+
+def _swap(
+    block: Tensor,
+    picked: Tensor,
+    draw: Callable[[Tensor, Generator], Tensor],
+    generator: Generator,
+) -> Tensor:
+    """The block with its picked cells drawn anew. Only they are drawn: they are few."""
+    if not block.numel():
+        return block
+    places = picked.view(-1).nonzero().squeeze(1)
+    drawn = draw(places % block.shape[1], generator)
+    return block.reshape(-1).scatter(0, places, drawn).view_as(block)
 
 
 def masking(
@@ -167,9 +181,11 @@ class Corruption:
         self.pool = pool
 
     def __call__(self, cells: Cells, generator: Generator) -> tuple[Cells, Cells]:
-        numeric, codes = (torch.zeros_like(b, dtype=torch.bool) for b in cells)
+        if not self.steps:
+            return cells, Cells(*(torch.zeros_like(b, dtype=torch.bool) for b in cells))
+        masks = []
         for noise, rates in self.steps:
             cells, corrupted = noise(cells, self.pool, rates, generator)
-            numeric = numeric | corrupted.numeric
-            codes = codes | corrupted.codes
+            masks.append(corrupted)
+        numeric, codes = (reduce(or_, blocks) for blocks in zip(*masks, strict=True))
         return cells, Cells(numeric, codes)

@@ -15,6 +15,7 @@ from torch.nn import functional
 
 from ._cells import Cells, SparseCells, pieces_of
 
+# Errors of numbers, by an output and what it stands for.
 ERRORS: dict[str, Callable[..., Tensor]] = {
     "squared_error": functional.mse_loss,
     "absolute_error": functional.l1_loss,
@@ -53,38 +54,83 @@ class ReconstructionLoss(nn.Module):
         codes_baseline: Tensor,
     ):
         super().__init__()
-        self.error = ERRORS[kind]
+        self.kind = kind
         self.n_levels = tuple(n_levels)
         # Columns without spread weigh nothing, so any unit does for them.
         spread = numeric_baseline[numeric_baseline > 0]
         unit = spread.mean() if len(spread) else numeric_baseline.new_tensor(1.0)
         self.register_buffer("numeric_unit", unit)
-        self.register_buffer("numeric_baseline", numeric_baseline / unit)
+        self.register_buffer("numeric_baseline", numeric_baseline)
+        # What a cross-entropy is multiplied by, to cost as much as a number.
         self.register_buffer(
-            "codes_unit", codes_baseline.masked_fill(codes_baseline == 0, 1.0)
+            "codes_unit", unit / codes_baseline.masked_fill(codes_baseline == 0, 1.0)
         )
 
     def forward(self, output: Tensor, target: tuple[Cells, Cells]) -> Tensor:
+        return self.with_gradient(output, target)[0]
+
+    def with_gradient(
+        self, output: Tensor, target: tuple[Cells, Cells]
+    ) -> tuple[Tensor, Tensor]:
+        """The loss, and its gradient by the output."""
         (numeric, codes), (numeric_weights, codes_weights) = target
         n_numeric = numeric.shape[1]
-        errors = self.error(
-            output[:, :n_numeric], numeric.nan_to_num(), reduction="none"
+        gradient = torch.empty_like(output)
+        total = _numeric_error(
+            self.kind,
+            output[:, :n_numeric],
+            numeric,
+            numeric_weights,
+            gradient[:, :n_numeric],
         )
-        total = (numeric_weights * errors).sum() / self.numeric_unit
-        baseline = (numeric_weights @ self.numeric_baseline).sum()
-        for columns, logits in level_blocks(output[:, n_numeric:], self.n_levels):
-            errors = functional.cross_entropy(
-                logits.flatten(0, 1),
-                codes[:, columns].clamp_min(0).long().flatten(),
-                reduction="none",
+        baseline = numeric_weights.sum(0) @ self.numeric_baseline
+        if self.n_levels:
+            total = total + self._codes_error(
+                output[:, n_numeric:],
+                codes,
+                codes_weights * self.codes_unit,
+                gradient[:, n_numeric:],
             )
-            weights = codes_weights[:, columns]
-            total = (
-                total
-                + (weights / self.codes_unit[columns] * errors.view_as(weights)).sum()
-            )
-            baseline = baseline + weights.sum()
-        return total / baseline.clamp_min(torch.finfo(baseline.dtype).tiny)
+            baseline = baseline + codes_weights.sum() * self.numeric_unit
+        baseline = baseline.clamp_min(torch.finfo(baseline.dtype).tiny)
+        return total / baseline, gradient.div_(baseline)
+
+    def _codes_error(
+        self, logits: Tensor, codes: Tensor, weights: Tensor, gradient: Tensor
+    ) -> Tensor:
+        """The weighted error of categories; its gradient is written to `gradient`."""
+        total = weights.new_zeros(())
+        for (columns, block), (_, out) in zip(
+            level_blocks(logits, self.n_levels),
+            level_blocks(gradient, self.n_levels),
+            strict=True,
+        ):
+            true = codes[:, columns, None].clamp_min(0).long()
+            block_weights = weights[:, columns, None]
+            log_shares = block.log_softmax(-1)
+            total = total - (block_weights * log_shares.gather(-1, true)).sum()
+            torch.mul(log_shares.exp_(), block_weights, out=out)
+            out.scatter_add_(-1, true, -block_weights)
+        return total
+
+
+def _numeric_error(
+    kind: str, output: Tensor, target: Tensor, weights: Tensor, gradient: Tensor
+) -> Tensor:
+    """The weighted error of numbers; its gradient is written to `gradient`."""
+    target = target.nan_to_num()
+    if kind == "log_loss":
+        errors = ERRORS[kind](output, target, reduction="none")
+        torch.mul(output.sigmoid().sub_(target), weights, out=gradient)
+        return (errors * weights).sum()
+    off = output - target
+    if kind == "absolute_error":
+        torch.mul(off.sign(), weights, out=gradient)
+        return (off * gradient).sum()
+    torch.mul(off, weights, out=gradient)
+    total = off.mul_(gradient).sum()
+    gradient.mul_(2.0)
+    return total
 
 
 def level_blocks(

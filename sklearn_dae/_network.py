@@ -1,4 +1,4 @@
-"""The network: cells in, an encoder, a mirrored decoder, one output a number or level.
+"""The network: cells in, an encoder, a decoder, one output a number or level.
 
 Modules are built without initial values (PyTorch would draw them from its global
 generator); `initialize_parameters` draws them from a generator of ours.
@@ -7,20 +7,20 @@ generator); `initialize_parameters` draws them from a generator of ours.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from itertools import pairwise
 
 import torch
 from torch import Generator, Tensor, nn
-from torch.nn.functional import embedding_bag, linear
+from torch.nn import functional
 
-ACTIVATIONS: dict[str, type[nn.Module]] = {
-    "identity": nn.Identity,
-    "logistic": nn.Sigmoid,
-    "tanh": nn.Tanh,
-    "relu": nn.ReLU,
-    "gelu": nn.GELU,
-    "silu": nn.SiLU,
+ACTIVATIONS: dict[str, Callable[[Tensor], Tensor]] = {
+    "identity": lambda x: x,
+    "logistic": torch.sigmoid,
+    "tanh": torch.tanh,
+    "relu": torch.relu,
+    "gelu": functional.gelu,
+    "silu": functional.silu,
 }
 
 # How far from its mean, in standard deviations, a number can seem to be.
@@ -35,12 +35,11 @@ NARROWEST_BIN = 1e-4
 MAX_STACKED_INPUTS = 1024
 
 
-def _linear(n_inputs: int, n_outputs: int) -> nn.Linear:
-    return nn.utils.skip_init(nn.Linear, n_inputs, n_outputs, dtype=torch.float32)
+class Dense(nn.Linear):
+    """A linear layer whose parameters are not drawn yet."""
 
-
-def _parameter(*shape: int) -> nn.Parameter:
-    return nn.Parameter(torch.empty(shape, dtype=torch.float32))
+    def reset_parameters(self) -> None:
+        pass
 
 
 def n_bins(n_numeric: int) -> int:
@@ -49,19 +48,18 @@ def n_bins(n_numeric: int) -> int:
     return bins if bins > 1 else 0
 
 
-class CellsLinear(nn.Module):
-    """A linear layer over cells.
+class CellsEncoder(nn.Module):
+    """What the first layer is given for the cells of a row; nothing here is trained.
 
     A number counts by its distance from its column's mean, smoothly clipped [1]_ so
-    that a cell far out does not drown all others, and by a piecewise linear encoding
-    [2]_: how far it has come through each of its column's quantile bins, also measured
-    from the mean. A category is looked up, which is the product of its one-hot code
-    with the weights, without the code. So a missing cell, where nothing is known, adds
-    nothing.
+    that a cell far out does not drown all others, and, if there are bins, by a
+    piecewise linear encoding [2]_: how far it has come through each of its column's
+    quantile bins, also measured from the mean. A category counts by its one-hot code.
+    A missing cell, where nothing is known, is all zeros.
 
     Shape
     -----
-    Input: numeric (n, n_numeric) and codes (n, n_categorical). Output: (n, n_outputs).
+    Input: numeric (n, n_numeric) and codes (n, n_categorical). Output: (n, n_inputs).
 
     References
     ----------
@@ -74,27 +72,24 @@ class CellsLinear(nn.Module):
     center: Tensor
     limit: Tensor
     edges: Tensor
+    widths: Tensor
     encoded_center: Tensor
     offsets: Tensor
 
-    def __init__(self, n_numeric: int, n_levels: Sequence[int], n_outputs: int):
+    def __init__(self, n_numeric: int, n_levels: Sequence[int], bins: int):
         super().__init__()
-        bins = n_bins(n_numeric)
-        # A bin's input varies about half as much as the number itself.
-        self.fan_in = n_numeric * (1 + bins / 2) + len(n_levels)
-        self.n_inputs = n_numeric * (1 + bins) + sum(n_levels)
-        self.n_codes = sum(n_levels)
+        self.bins = bins
+        self.n_inputs = n_numeric * (1 + self.bins) + sum(n_levels)
+        # As if each varied by 1: a bin's varies half as much as the number itself.
+        self.fan_in = n_numeric * (1 + self.bins / 2) + len(n_levels)
         self.register_buffer("center", torch.zeros(n_numeric, dtype=torch.float32))
         self.register_buffer("limit", torch.ones_like(self.center))
-        edges = torch.zeros(bins + 1, n_numeric, dtype=torch.float32)
+        edges = torch.zeros(self.bins + 1, n_numeric, dtype=torch.float32)
         self.register_buffer("edges", edges)
+        self.register_buffer("widths", torch.ones_like(edges[1:]))
         self.register_buffer("encoded_center", torch.zeros_like(edges[1:]))
         offsets = torch.tensor([0, *n_levels]).cumsum(0)[:-1]
         self.register_buffer("offsets", offsets)
-        self.weight = _parameter(n_outputs, n_numeric * (1 + bins))
-        self.bias = _parameter(n_outputs)
-        # One more row, which nothing is ever added from, for missing categories.
-        self.levels = _parameter(self.n_codes + 1, n_outputs)
 
     def fit_columns(self, center: Tensor, spread: Tensor, numeric: Tensor) -> None:
         """Learn how columns are encoded.
@@ -108,40 +103,30 @@ class CellsLinear(nn.Module):
             shares = torch.linspace(0, 1, len(self.edges), dtype=torch.float32)
             quantiles = numeric.nanquantile(shares.to(numeric.device), dim=0)
             self.edges.copy_(quantiles.nan_to_num())
+            self.widths.copy_(self.edges.diff(dim=0).clamp_min(NARROWEST_BIN))
             self.encoded_center.copy_(self._through_bins(numeric).nanmean(0))
             self.encoded_center.nan_to_num_()
 
-    def _through_bins(self, numeric: Tensor) -> Tensor:
+    def _through_bins(self, numeric: Tensor, out: Tensor | None = None) -> Tensor:
         """Shares of each bin, from 0 to 1, that lie below the numbers."""
-        widths = self.edges.diff(dim=0).clamp_min(NARROWEST_BIN)
-        return ((numeric.unsqueeze(1) - self.edges[:-1]) / widths).clamp(0, 1)
-
-    def numbers(self, numeric: Tensor) -> Tensor:
-        """The numbers and their encoding side by side, 0 where a cell is missing."""
-        known = numeric - self.center
-        known = known / torch.hypot(known / self.limit, torch.ones_like(known))
-        if self.encoded_center.numel():
-            encoded = self._through_bins(numeric) - self.encoded_center
-            known = torch.cat([known, encoded.flatten(1)], 1)
-        return known.nan_to_num()
-
-    def inputs(self, numeric: Tensor, codes: Tensor) -> Tensor:
-        """All that the layer multiplies, categories as their one-hot codes."""
-        one_hot = numeric.new_zeros(len(codes), self.n_codes + 1)
-        one_hot.scatter_(1, self._rows_of(codes), 1.0)
-        return torch.cat([self.numbers(numeric), one_hot[:, :-1]], 1)
-
-    def _rows_of(self, codes: Tensor) -> Tensor:
-        return torch.where(codes < 0, self.n_codes, codes + self.offsets)
+        above = torch.sub(numeric.unsqueeze(1), self.edges[:-1], out=out)
+        return above.div_(self.widths).clamp_(0, 1)
 
     def forward(self, numeric: Tensor, codes: Tensor) -> Tensor:
-        out = linear(self.numbers(numeric), self.weight, self.bias)
+        n_rows, n_numbers = numeric.shape
+        n_encoded = n_numbers * (1 + self.bins)
+        inputs = numeric.new_empty(n_rows, self.n_inputs)
+        known = torch.sub(numeric, self.center, out=inputs[:, :n_numbers])
+        known.div_(torch.hypot(known / self.limit, known.new_ones(())))
+        if self.bins:
+            shares = inputs[:, n_numbers:n_encoded].unflatten(1, (self.bins, n_numbers))
+            self._through_bins(numeric, out=shares).sub_(self.encoded_center)
+        inputs[:, :n_encoded].nan_to_num_()
         if codes.shape[1]:
-            rows = self._rows_of(codes)
-            out = out + embedding_bag(
-                rows, self.levels, mode="sum", padding_idx=self.n_codes
-            )
-        return out
+            one_hot = inputs[:, n_encoded:].zero_()
+            places = codes.clamp_min(0) + self.offsets
+            one_hot.scatter_(1, places, (codes >= 0).to(inputs.dtype))
+        return inputs
 
 
 class DenoisingAutoencoder(nn.Module):
@@ -181,46 +166,66 @@ class DenoisingAutoencoder(nn.Module):
         linear_latent: bool,
     ):
         super().__init__()
-        act = ACTIVATIONS[activation]
-        self.first = CellsLinear(n_numeric, n_levels, layer_sizes[0])
-        self.hidden = nn.ModuleList(
-            _linear(n_in, n_out) for n_in, n_out in pairwise(layer_sizes)
-        )
-        self.activations = nn.ModuleList(act() for _ in layer_sizes)
+        # A bottleneck passes on too little for bins to tell.
+        bins = 0 if linear_latent else n_bins(n_numeric)
+        self.cells = CellsEncoder(n_numeric, n_levels, bins)
+        n_inputs, n_outputs = self.cells.n_inputs, n_numeric + sum(n_levels)
+        self.encoder = _dense([n_inputs, *layer_sizes])
+        sizes = list(reversed(layer_sizes)) if linear_latent else [layer_sizes[-1]]
+        self.decoder = _dense([*sizes, n_outputs])
+        self.encoder_activations = [activation] * len(self.encoder)
         if linear_latent:
-            self.activations[-1] = nn.Identity()
-        decoder: list[nn.Module] = []
-        n_inner = layer_sizes[-1]
-        if linear_latent:
-            for n_in, n_out in pairwise(reversed(layer_sizes)):
-                decoder += [_linear(n_in, n_out), act()]
-            n_inner = layer_sizes[0]
-        decoder.append(_linear(n_inner, n_numeric + sum(n_levels)))
-        self.decoder = nn.Sequential(*decoder)
+            self.encoder_activations[-1] = "identity"
+        self.decoder_activations = [activation] * (len(sizes) - 1) + ["identity"]
         self.block_sizes = list(layer_sizes)
-        if self.first.n_inputs <= MAX_STACKED_INPUTS:
-            self.block_sizes.insert(0, self.first.n_inputs)
+        if n_inputs <= MAX_STACKED_INPUTS:
+            self.block_sizes.insert(0, n_inputs)
         # What each block of the stack is divided by; 1 for a bottleneck, used alone.
         spreads = torch.ones(len(self.block_sizes), dtype=torch.float32)
         self.register_buffer("spreads", spreads)
 
-    def encode(self, numeric: Tensor, codes: Tensor) -> list[Tensor]:
+    def dense_layers(self) -> list[tuple[nn.Linear, str]]:
+        """All layers from inputs to output, each with the name of its activation."""
+        layers = [*self.encoder, *self.decoder]
+        activations = self.encoder_activations + self.decoder_activations
+        return list(zip(layers, activations, strict=True))  # type: ignore[arg-type]
+
+    def encode(self, inputs: Tensor) -> list[Tensor]:
         """What every layer of the encoder gives, the latent one last."""
-        first_activation, *activations = self.activations
-        layers = [first_activation(self.first(numeric, codes))]
-        for layer, activation in zip(self.hidden, activations, strict=True):
-            layers.append(activation(layer(layers[-1])))
-        return layers
+        return _run(self.encoder, self.encoder_activations, inputs)
+
+    def decode(self, latent: Tensor) -> Tensor:
+        """The output that a latent layer stands for."""
+        return _run(self.decoder, self.decoder_activations, latent)[-1]
 
     def stack(self, numeric: Tensor, codes: Tensor) -> list[Tensor]:
         """The inputs, unless too many, and all layers, each divided by its spread."""
-        blocks = self.encode(numeric, codes)
+        inputs = self.cells(numeric, codes)
+        blocks = self.encode(inputs)
         if len(self.spreads) > len(blocks):
-            blocks.insert(0, self.first.inputs(numeric, codes))
+            blocks.insert(0, inputs)
         return [block / s for block, s in zip(blocks, self.spreads, strict=True)]
 
+    def latent(self, numeric: Tensor, codes: Tensor) -> Tensor:
+        """What the latent layer gives."""
+        return self.encode(self.cells(numeric, codes))[-1]
+
     def forward(self, numeric: Tensor, codes: Tensor) -> Tensor:
-        return self.decoder(self.encode(numeric, codes)[-1])
+        return self.decode(self.latent(numeric, codes))
+
+
+def _dense(sizes: Sequence[int]) -> nn.ModuleList:
+    return nn.ModuleList(
+        Dense(n_in, n_out, dtype=torch.float32) for n_in, n_out in pairwise(sizes)
+    )
+
+
+def _run(layers: nn.ModuleList, activations: list[str], x: Tensor) -> list[Tensor]:
+    outputs = []
+    for layer, activation in zip(layers, activations, strict=True):
+        x = ACTIVATIONS[activation](layer(x))
+        outputs.append(x)
+    return outputs
 
 
 @torch.no_grad()
@@ -232,15 +237,11 @@ def initialize_parameters(
     Weights and biases are uniform within 1 / sqrt(inputs of the unit), the default of
     :class:`torch.nn.Linear`; but `output_bias` is where the output starts from.
     """
-    for module in network.modules():
-        if isinstance(module, CellsLinear):
-            bound = 1 / math.sqrt(module.fan_in)
-        elif isinstance(module, nn.Linear):
-            bound = 1 / math.sqrt(module.in_features)
-        else:
-            continue
-        for parameter in module.parameters():
+    layers = [layer for layer, _ in network.dense_layers()]
+    for layer in layers:
+        first = layer is layers[0]
+        fan_in = network.cells.fan_in if first else layer.in_features
+        for parameter in layer.parameters():
+            bound = 1 / math.sqrt(fan_in)
             parameter.uniform_(-bound, bound, generator=generator)
-    output = network.decoder[-1]
-    assert isinstance(output, nn.Linear)
-    output.bias.copy_(output_bias)
+    layers[-1].bias.copy_(output_bias)

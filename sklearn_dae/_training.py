@@ -6,24 +6,31 @@ The only file that imports skorch.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
+from threading import Lock, Thread
 from typing import Any, NamedTuple
 
 import numpy as np
 import torch
 from skorch import NeuralNet
-from skorch.callbacks import Callback, EarlyStopping, LRScheduler
+from skorch.callbacks import Callback, EarlyStopping
 from skorch.helper import predefined_split
 from skorch.utils import noop
 from torch import Tensor
 from torch.nn.functional import pad
-from torch.optim import AdamW
-from torch.optim.lr_scheduler import CosineAnnealingLR
 
-from ._batches import CorruptibleRows, FixedBatches, ShuffledBatches, n_batches
+from ._batches import (
+    CorruptibleRows,
+    FixedBatches,
+    ShuffledBatches,
+    TrainingBatch,
+    n_batches,
+)
 from ._cells import Cells, ColumnSummary, SparseCells, pieces_of
 from ._corruption import NOISES, Corruption, Noise, Pool, custom
+from ._descent import Backpropagation, FlatAdamW, unshare_parameters
 from ._loss import (
     ReconstructionLoss,
     baseline_output,
@@ -78,6 +85,99 @@ class _Watch(Callback):
                 f"{len(net.history)} with learning_rate_init={net.lr}. Try a smaller "
                 f"'learning_rate_init', or scale the columns: scaling='standard'."
             )
+
+
+class _Net(NeuralNet):
+    """A net of dense layers, trained by steps that are written out.
+
+    The learning rate falls from `lr` to 0 along a half cosine over all epochs. Losses
+    are read once an epoch, so that a GPU is not waited for at every step.
+    """
+
+    def run_single_epoch(
+        self,
+        iterator: Any,
+        training: bool,
+        prefix: str,
+        step_fn: Callable[..., dict[str, Tensor]],
+        **fit_params: Any,
+    ) -> None:
+        if not training:
+            super().run_single_epoch(iterator, training, prefix, step_fn, **fit_params)
+            return
+        losses = []
+        n_before = (len(self.history) - 1) * len(iterator)
+        for update, batch in enumerate(iterator, n_before):
+            share = update / (self.max_epochs * len(iterator))
+            for group in self.optimizer_.param_groups:
+                group["lr"] = self.lr * (0.5 + 0.5 * math.cos(math.pi * share))
+            self.notify("on_batch_begin", batch=batch, training=True)
+            step = step_fn(batch, **fit_params)
+            losses.append(step["loss"])
+            self.notify("on_batch_end", batch=batch, training=True, **step)
+        self.history.record(prefix + "_loss", float(torch.stack(losses).mean()))
+
+    def get_iterator(self, dataset: CorruptibleRows, training: bool = False) -> Any:
+        if not training:
+            return FixedBatches(dataset, self.batch_size)
+        cells = self.module_.cells
+        return ShuffledBatches(dataset, self.batch_size, cells, cells.n_inputs)
+
+    def initialize_optimizer(self, *args: Any, **kwargs: Any) -> _Net:
+        super().initialize_optimizer(*args, **kwargs)
+        self.layers_ = Backpropagation(self.module_.dense_layers())
+        return self
+
+    @torch.no_grad()
+    def train_step(self, batch: TrainingBatch, **fit_params: Any) -> dict[str, Tensor]:
+        inputs, target = batch
+        output = self.layers_.forward(inputs)
+        loss, gradient = self.criterion_.with_gradient(output, target)
+        self.layers_.backward(gradient)
+        parameters = self.module_.named_parameters()
+        self.notify("on_grad_computed", named_parameters=parameters, batch=batch)
+        self.optimizer_.step()
+        return {"loss": loss, "y_pred": output}
+
+    def trim_for_prediction(self) -> None:
+        super().trim_for_prediction()
+        del self.layers_
+        unshare_parameters(self.module_)
+
+
+# Multiplications an update of the weights from which several threads pay.
+MULTIPLICATIONS_FOR_THREADS = 2**28
+
+_one_thread_lock = Lock()
+_n_on_one_thread = 0
+_n_threads_before = 1
+
+
+@contextmanager
+def one_thread() -> Iterator[None]:
+    """Let PyTorch compute on one thread, and restore the setting of before.
+
+    Its setting is partly the process's and partly the thread's own, so several threads
+    that are in here at once must agree: the first one in notes the setting of before,
+    and each one out restores it for itself, the last one for the process.
+    """
+    global _n_on_one_thread, _n_threads_before
+    with _one_thread_lock:
+        if not _n_on_one_thread:
+            _n_threads_before = torch.get_num_threads()
+        _n_on_one_thread += 1
+        torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        with _one_thread_lock:
+            _n_on_one_thread -= 1
+            torch.set_num_threads(_n_threads_before)
+            if _n_on_one_thread:
+                # What the process's threads share must stay as the others need it.
+                helper = Thread(target=torch.set_num_threads, args=(1,))
+                helper.start()
+                helper.join()
 
 
 Noises = Sequence[tuple[str | Callable[..., Any], Cells]]
@@ -156,7 +256,7 @@ def fit_net(
     net = _build_net(recipe, columns, baseline, validation_rows)
     net.callbacks = [
         watch,
-        *_own_callbacks(recipe, train.n_rows, valid is not None),
+        *_own_callbacks(recipe, valid is not None),
         *recipe.callbacks,
     ]
     net.initialize()
@@ -165,13 +265,14 @@ def fit_net(
         variance = baseline.numeric
         if recipe.loss != "squared_error":
             variance = mean_errors("squared_error", train, columns.center)
-        net.module_.first.fit_columns(
+        net.module_.cells.fit_columns(
             columns.center, variance.sqrt(), some_rows.numeric
         )
         initialize_parameters(net.module_, means, generator)
     else:
         net.module_.load_state_dict(initial_weights)
-    interrupted = _run(net, corruptible(train), watch)
+    with nullcontext() if _pays_threads(net.module_, recipe) else one_thread():
+        interrupted = _run(net, corruptible(train), watch)
     if not recipe.linear_latent:
         _fit_spreads(net.module_, some_rows)
     history = History(
@@ -181,13 +282,24 @@ def fit_net(
     return net, history
 
 
+def _pays_threads(network: DenoisingAutoencoder, recipe: Recipe) -> bool:
+    """Whether updates are so much work that several threads make them faster.
+
+    With less, threads gain little on a quiet machine and on a busy one lose much, since
+    each waits for the slowest.
+    """
+    n_weights = sum(parameter.numel() for parameter in network.parameters())
+    n_multiplications = 3 * n_weights * recipe.batch_size
+    return n_multiplications > MULTIPLICATIONS_FOR_THREADS
+
+
 def _some_rows(
     cells: Cells | SparseCells,
     network: DenoisingAutoencoder,
     generator: torch.Generator,
 ) -> Cells:
     """Rows drawn to estimate quantiles of their numbers and spreads of features."""
-    width = network.first.n_inputs + sum(network.block_sizes)
+    width = network.cells.n_inputs + sum(network.block_sizes)
     n_rows = max(256, min(SAMPLE_ROWS, SAMPLE_NUMBERS // width))
     order = torch.randperm(cells.n_rows, generator=generator, device=cells.device)
     return cells.rows(order[:n_rows])
@@ -245,7 +357,7 @@ def _build_net(
     baseline: Cells,
     validation_rows: CorruptibleRows | None,
 ) -> NeuralNet:
-    net = NeuralNet(
+    net = _Net(
         DenoisingAutoencoder,
         module__n_numeric=len(columns.center),
         module__n_levels=columns.n_levels,
@@ -257,14 +369,12 @@ def _build_net(
         criterion__n_levels=columns.n_levels,
         criterion__numeric_baseline=baseline.numeric,
         criterion__codes_baseline=baseline.codes,
-        optimizer=AdamW,
+        callbacks__train_loss=None,
+        optimizer=FlatAdamW,
         optimizer__weight_decay=recipe.weight_decay,
-        optimizer__fused=True,
         lr=recipe.learning_rate,
         max_epochs=recipe.max_epochs,
         batch_size=recipe.batch_size,
-        iterator_train=ShuffledBatches,
-        iterator_valid=FixedBatches,
         train_split=validation_rows and predefined_split(validation_rows),
         device=recipe.device,
         verbose=recipe.verbose,
@@ -274,13 +384,9 @@ def _build_net(
     return net
 
 
-def _own_callbacks(recipe: Recipe, n_rows: int, early_stopping: bool) -> list[Callback]:
-    n_updates = recipe.max_epochs * n_batches(n_rows, recipe.batch_size)
-    schedule = LRScheduler(
-        CosineAnnealingLR, event_name=None, step_every="batch", T_max=n_updates
-    )
+def _own_callbacks(recipe: Recipe, early_stopping: bool) -> list[Callback]:
     if not early_stopping:
-        return [schedule]
+        return []
     stopping = EarlyStopping(
         monitor="valid_loss",
         patience=recipe.patience,
@@ -289,7 +395,7 @@ def _own_callbacks(recipe: Recipe, n_rows: int, early_stopping: bool) -> list[Ca
         load_best=True,
         sink=print if recipe.verbose else noop,
     )
-    return [schedule, stopping]
+    return [stopping]
 
 
 def _run(net: NeuralNet, rows: CorruptibleRows, watch: _Watch) -> bool:
@@ -321,7 +427,7 @@ def features(net: NeuralNet, cells: Cells, stack: bool) -> np.ndarray:
     if stack:
         output = torch.cat(net.module_.stack(*inputs), 1)
     else:
-        output = net.module_.encode(*inputs)[-1]
+        output = net.module_.latent(*inputs)
     return output[: cells.n_rows].numpy(force=True)
 
 
@@ -341,7 +447,7 @@ def n_stacked(net: NeuralNet) -> int:
 def decode(net: NeuralNet, latent: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Numbers, and probabilities of all levels, expected from latent features."""
     inputs = torch.tensor(latent, device=net.device) * net.module_.spreads[-1]
-    return _expected(net, net.module_.decoder(_whole_vectors(inputs)), len(latent))
+    return _expected(net, net.module_.decode(_whole_vectors(inputs)), len(latent))
 
 
 def _expected(

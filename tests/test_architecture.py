@@ -20,7 +20,8 @@ MAY_IMPORT = {
     "_columns": {"_frames", "_training"},
     "_table": {"_cells", "_frames"},
     "_frames": set(),
-    "_training": {"_batches", "_cells", "_corruption", "_loss", "_network"},
+    "_training": {"_batches", "_cells", "_corruption", "_descent", "_loss", "_network"},
+    "_descent": {"_network"},
     "_batches": {"_cells", "_corruption"},
     "_corruption": {"_cells"},
     "_loss": {"_cells"},
@@ -31,7 +32,8 @@ DOORS = {
     "skorch": {"_training"},
     "sklearn": {"_transformer", "_table"},
     "torch": {
-        "_table", "_training", "_batches", "_corruption", "_loss", "_network", "_cells"
+        "_table", "_training", "_batches", "_corruption", "_descent", "_loss",
+        "_network", "_cells",
     },
     "pandas": set(),
     "polars": set(),

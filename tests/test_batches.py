@@ -29,8 +29,13 @@ def rows_of(cells, rate=0.3, emphasis=0.75, learnable=(True, True, True), seed=0
     )
 
 
+def shuffled(rows, batch_size):
+    """Training batches whose inputs are the corrupted numbers as they are."""
+    return ShuffledBatches(rows, batch_size, lambda numeric, codes: numeric, 3)
+
+
 def test_an_epoch_visits_every_row_once_in_batches_of_equal_size(cells):
-    batches = ShuffledBatches(rows_of(cells), 150)
+    batches = shuffled(rows_of(cells), 150)
     targets = [clean.numeric for _, (clean, _) in batches]
     assert len(batches) == len(targets) == 7
     assert {len(target) for target in targets} == {142, 143}
@@ -39,7 +44,7 @@ def test_an_epoch_visits_every_row_once_in_batches_of_equal_size(cells):
 
 
 def test_order_and_noise_are_fresh_in_every_epoch(cells):
-    batches = ShuffledBatches(rows_of(cells), 1000)
+    batches = shuffled(rows_of(cells), 1000)
     (first, (first_clean, _)), (second, (second_clean, _)) = (
         next(iter(batches)) for _ in range(2)
     )
@@ -47,7 +52,7 @@ def test_order_and_noise_are_fresh_in_every_epoch(cells):
 
     def changed(noisy, clean):
         order = clean.numeric[:, 0].argsort()
-        return (noisy["numeric"] != clean.numeric)[order][:, 0]
+        return (noisy != clean.numeric)[order][:, 0]
 
     overlap = changed(first, first_clean) & changed(second, second_clean)
     assert abs(overlap.float().mean() - 0.3 * 0.3) < 0.04
@@ -55,13 +60,13 @@ def test_order_and_noise_are_fresh_in_every_epoch(cells):
 
 def test_noise_is_fresh_in_every_batch_of_an_epoch():
     same_rows = make_cells(np.tile(np.arange(10.0)[:, None], (20, 3)))
-    noisy = [inputs["numeric"] for inputs, _ in ShuffledBatches(rows_of(same_rows), 10)]
+    noisy = [inputs for inputs, _ in shuffled(rows_of(same_rows), 10)]
     assert len({tuple(batch.ravel().tolist()) for batch in noisy}) == 20
 
 
 def test_target_is_clean_and_the_rows_are_not_touched(cells):
     before = cells.numeric.clone()
-    for _, (clean, _) in ShuffledBatches(rows_of(cells, rate=1.0), 100):
+    for _, (clean, _) in shuffled(rows_of(cells, rate=1.0), 100):
         known = set(before[:, 0].tolist())
         assert set(clean.numeric[:, 0].tolist()) <= known
     torch.testing.assert_close(cells.numeric, before, rtol=0, atol=0, equal_nan=True)
@@ -78,8 +83,8 @@ def test_validation_batches_are_the_same_in_every_epoch(cells):
 
 def test_weights_are_emphasis_for_corrupted_zero_for_missing_and_constant(cells):
     rows = rows_of(cells, emphasis=0.75, learnable=(True, True, False))
-    noisy, (clean, weights) = rows.corrupted_batch(slice(None), rows.generator)
-    changed = noisy["numeric"] != clean.numeric
+    noisy, clean, weights = rows.corrupted(slice(None), rows.generator)
+    changed = noisy.numeric != clean.numeric
     missing = clean.numeric.isnan()
     first = weights.numeric[:, 0]
     assert (first[changed[:, 0]] == 0.75).all()

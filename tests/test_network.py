@@ -34,9 +34,9 @@ def make_network(seed=0, n_numeric=2, n_levels=N_LEVELS, **params):
     return network
 
 
-def fit_columns(first, numeric):
+def fit_columns(encoder, numeric):
     means, spreads = np.nanmean(numeric, axis=0), np.nanstd(numeric, axis=0)
-    first.fit_columns(torch.tensor(means), torch.tensor(spreads), numeric)
+    encoder.fit_columns(torch.tensor(means), torch.tensor(spreads), numeric)
 
 
 @pytest.fixture
@@ -56,29 +56,35 @@ def one_hot(codes):
     return torch.cat(blocks, 1)
 
 
-def test_first_layer_is_a_linear_layer_over_its_inputs(cells):
-    first = make_network().first
-    fit_columns(first, cells.numeric)
-    inputs = first.inputs(*cells)
-    assert inputs.shape == (3, first.n_inputs) == (3, 2 * 7 + 11)
+def encoder_of(n_numeric, n_levels=()):
+    return make_network(n_numeric=n_numeric, n_levels=n_levels).cells
+
+
+def test_inputs_are_encoded_numbers_and_one_hot_codes(cells):
+    encoder = encoder_of(2, N_LEVELS)
+    fit_columns(encoder, cells.numeric)
+    inputs = encoder(*cells)
+    assert inputs.shape == (3, encoder.n_inputs) == (3, 2 * 7 + 11)
     torch.testing.assert_close(inputs[:, -11:], one_hot(cells.codes))
-    weight = torch.cat([first.weight, first.levels[:-1].T], 1)
-    torch.testing.assert_close(first(*cells), inputs @ weight.T + first.bias)
+    numbers = encoder_of(2)
+    fit_columns(numbers, cells.numeric)
+    without_codes = numbers(cells.numeric, torch.empty(3, 0, dtype=torch.int8))
+    torch.testing.assert_close(inputs[:, :-11], without_codes)
 
 
 def test_numbers_are_encoded_piecewise_linearly_between_quantiles():
     numeric = np.random.default_rng(0).exponential(size=(500, 3))
     numeric[::3, 1] = np.nan
     numeric[:400, 2] = 0.0  # Four of six bins are empty.
-    first = make_network(n_numeric=3).first
-    fit_columns(first, make_cells(numeric).numeric)
+    encoder = encoder_of(3)
+    fit_columns(encoder, make_cells(numeric).numeric)
     expected = numeric - np.nanmean(numeric, axis=0)
     expected /= np.sqrt(1 + (expected / np.nanstd(numeric, axis=0) / 10) ** 2)
     edges = np.nanquantile(numeric, np.linspace(0, 1, 7), axis=0)
     for low, high in pairwise(edges):
         share = np.clip((numeric - low) / np.maximum(high - low, 1e-4), 0, 1)
         expected = np.hstack([expected, share - np.nanmean(share, axis=0)])
-    found = first.numbers(make_cells(numeric).numeric)
+    found = encoder(*make_cells(numeric))
     np.testing.assert_allclose(found, np.nan_to_num(expected), atol=1e-3)
 
 
@@ -86,65 +92,73 @@ def test_numbers_are_encoded_piecewise_linearly_between_quantiles():
     ("n_numeric", "bins"), [(1, 6), (64, 6), (65, 5), (192, 2), (193, 0)]
 )
 def test_many_columns_have_fewer_bins_each(n_numeric, bins):
-    first = make_network(n_numeric=n_numeric).first
+    encoder = encoder_of(n_numeric)
     cells = make_cells(np.random.default_rng(0).normal(size=(9, n_numeric)))
-    fit_columns(first, cells.numeric)
-    assert first.numbers(cells.numeric).shape == (9, n_numeric * (1 + bins))
+    fit_columns(encoder, cells.numeric)
+    assert encoder(*cells).shape == (9, n_numeric * (1 + bins))
+
+
+def test_a_bottleneck_is_given_no_bins():
+    network = make_network(n_numeric=4, n_levels=(), linear_latent=True)
+    assert network.cells.n_inputs == 4
 
 
 @pytest.mark.parametrize("value", [1e6, 1e30, 3e38])
 def test_no_number_seems_farther_than_ten_standard_deviations(value):
-    first = make_network(n_numeric=1).first
-    fit_columns(first, make_cells([[-1.0], [1.0]]).numeric)
-    inputs = first.numbers(make_cells([[value], [-value]]).numeric)
+    encoder = encoder_of(1)
+    fit_columns(encoder, make_cells([[-1.0], [1.0]]).numeric)
+    inputs = encoder(*make_cells([[value], [-value]]))
     torch.testing.assert_close(inputs[:, 0], torch.tensor([10.0, -10.0]))
 
 
-def test_a_missing_cell_adds_nothing(cells):
-    first = make_network().first
-    fit_columns(first, cells.numeric)
+def test_a_missing_cell_is_all_zeros(cells):
+    encoder = encoder_of(2, N_LEVELS)
+    fit_columns(encoder, cells.numeric)
     empty = make_cells([[np.nan, np.nan]], [[-1, -1, -1]])
-    torch.testing.assert_close(first(*empty)[0], first.bias)
+    assert (encoder(*empty) == 0).all()
 
 
 @pytest.mark.parametrize("linear_latent", [False, True])
 def test_shapes_of_layers_and_output(cells, linear_latent):
     network = make_network(linear_latent=linear_latent)
-    assert [layer.shape for layer in network.encode(*cells)] == [(3, 7), (3, 4)]
+    inputs = network.cells(*cells)
+    assert [layer.shape for layer in network.encode(inputs)] == [(3, 7), (3, 4)]
     assert network(*cells).shape == (3, 2 + sum(N_LEVELS))
     # A bottleneck's decoder mirrors its encoder.
-    assert len(network.decoder) == (3 if linear_latent else 1)
+    assert len(network.decoder) == (2 if linear_latent else 1)
 
 
 @pytest.mark.parametrize("activation", ACTIVATIONS)
 def test_latent_layer_is_linear_only_when_asked(activation):
     def latent(linear_latent):
-        network = make_network(activation=activation, linear_latent=linear_latent)
-        return network.encode(
-            torch.linspace(-9, 9, 50)[:, None].repeat(1, 2),
-            torch.full((50, 3), -1),
-        )[-1]
+        network = make_network(
+            n_numeric=0, activation=activation, linear_latent=linear_latent
+        )
+        # Without numbers the network is the same, for only they have bins.
+        codes = torch.randint(3, (50, 3), generator=torch.Generator().manual_seed(0))
+        return network.latent(torch.empty(50, 0), codes)
 
     linear = latent(True)
     assert linear.min() < 0 < linear.max()
-    torch.testing.assert_close(ACTIVATIONS[activation]()(linear), latent(False))
+    torch.testing.assert_close(ACTIVATIONS[activation](linear), latent(False))
 
 
 def test_initial_weights_come_from_the_generator_within_the_bound():
     same, other = make_network(0).state_dict(), make_network(1).state_dict()
     for name, values in make_network(0).state_dict().items():
         assert torch.equal(values, same[name])
-        if name.endswith(("weight", "levels")) or name == "hidden.0.bias":
+        if name.endswith("weight") or name == "encoder.0.bias":
             assert not torch.equal(values, other[name])
             # Two numbers, their twelve bins by half, three categories.
-            bound = 1 / {"first": 2 + 6 + 3, "hidde": 7}.get(name[:5], 4) ** 0.5
+            n_inputs = {"encoder.0": 2 + 6 + 3, "encoder.1": 7, "decoder.0": 4}
+            bound = 1 / n_inputs[name.rpartition(".")[0]] ** 0.5
             assert values.abs().max() <= bound
             assert values.abs().max() > (0.9 if values.numel() > 50 else 0.5) * bound
 
 
 def test_table_without_numeric_columns():
     network = make_network(n_numeric=0)
-    fit_columns(network.first, torch.empty(2, 0))
+    fit_columns(network.cells, torch.empty(2, 0))
     codes = torch.tensor([[0, 1, 4], [2, 2, -1]])
     assert network(torch.empty(2, 0), codes).shape == (2, sum(N_LEVELS))
 
@@ -211,13 +225,29 @@ def test_loss_of_numbers_and_categories_against_a_plain_computation(cells):
     torch.testing.assert_close(loss(output, target), total / base)
 
 
+@pytest.mark.parametrize("kind", ["squared_error", "absolute_error", "log_loss"])
+def test_gradient_of_the_loss_is_that_of_small_steps(cells, kind):
+    cells = Cells(cells.numeric.clamp(0, 1), cells.codes)
+    loss = ReconstructionLoss(
+        kind, N_LEVELS, torch.tensor([2.0, 4.0]), torch.tensor([0.5, 1.0, 2.0])
+    )
+    target = weighted(cells, numeric=0.25, codes=0.75)
+    output = torch.randn(3, 2 + sum(N_LEVELS), generator=torch.Generator())
+    _, gradient = loss.with_gradient(output, target)
+    step = 1e-2
+    for place in np.ndindex(output.shape):
+        up, down = output.clone(), output.clone()
+        up[place] += step
+        down[place] -= step
+        slope = (loss(up, target) - loss(down, target)) / (2 * step)
+        torch.testing.assert_close(gradient[place], slope, atol=2e-4, rtol=2e-3)
+
+
 def test_cells_of_weight_zero_have_no_gradient(cells):
-    output = torch.zeros(3, 2 + sum(N_LEVELS), requires_grad=True)
     loss = ReconstructionLoss(
         "squared_error", N_LEVELS, torch.ones(2), torch.ones(len(N_LEVELS))
     )
-    loss(output, weighted(cells)).backward()
-    gradient = output.grad
+    _, gradient = loss.with_gradient(torch.zeros(3, 13), weighted(cells))
     assert gradient.isfinite().all()
     assert (gradient[:, :2][cells.numeric.isnan()] == 0).all()
     assert (gradient[1, 2:5] == 0).all()
