@@ -23,8 +23,10 @@ ACTIVATIONS: dict[str, Callable[[Tensor], Tensor]] = {
     "silu": functional.silu,
 }
 
-# How far from its mean, in standard deviations, a number can seem to be.
-FARTHEST = 10.0
+# How far from its mean, in standard deviations, a number can seem to be. A cell far out
+# harms whoever is given the features of its row; a bottleneck is more for repairs, and
+# they need it as it is.
+FARTHEST, FARTHEST_FOR_BOTTLENECK = 10.0, 1000.0
 # Bins of every numeric column, and the most inputs that all of them may make.
 N_BINS = 6
 MAX_BIN_INPUTS = 384
@@ -76,9 +78,12 @@ class CellsEncoder(nn.Module):
     encoded_center: Tensor
     offsets: Tensor
 
-    def __init__(self, n_numeric: int, n_levels: Sequence[int], bins: int):
+    def __init__(
+        self, n_numeric: int, n_levels: Sequence[int], bins: int, farthest: float
+    ):
         super().__init__()
         self.bins = bins
+        self.farthest = farthest
         self.n_inputs = n_numeric * (1 + self.bins) + sum(n_levels)
         # As if each varied by 1: a bin's varies half as much as the number itself.
         self.fan_in = n_numeric * (1 + self.bins / 2) + len(n_levels)
@@ -98,7 +103,7 @@ class CellsEncoder(nn.Module):
         are put at the quantiles of the columns of `numeric`, which are some rows.
         """
         self.center.copy_(center)
-        self.limit.copy_(torch.where(spread > 0, FARTHEST * spread, 1.0))
+        self.limit.copy_(torch.where(spread > 0, self.farthest * spread, 1.0))
         if self.encoded_center.numel():
             shares = torch.linspace(0, 1, len(self.edges), dtype=torch.float32)
             quantiles = numeric.nanquantile(shares.to(numeric.device), dim=0)
@@ -168,7 +173,8 @@ class DenoisingAutoencoder(nn.Module):
         super().__init__()
         # A bottleneck passes on too little for bins to tell.
         bins = 0 if linear_latent else n_bins(n_numeric)
-        self.cells = CellsEncoder(n_numeric, n_levels, bins)
+        farthest = FARTHEST_FOR_BOTTLENECK if linear_latent else FARTHEST
+        self.cells = CellsEncoder(n_numeric, n_levels, bins, farthest)
         n_inputs, n_outputs = self.cells.n_inputs, n_numeric + sum(n_levels)
         self.encoder = _dense([n_inputs, *layer_sizes])
         sizes = list(reversed(layer_sizes)) if linear_latent else [layer_sizes[-1]]
@@ -177,6 +183,7 @@ class DenoisingAutoencoder(nn.Module):
         if linear_latent:
             self.encoder_activations[-1] = "identity"
         self.decoder_activations = [activation] * (len(sizes) - 1) + ["identity"]
+        self.n_weights = sum(layer.weight.numel() for layer, _ in self.dense_layers())
         self.block_sizes = list(layer_sizes)
         if n_inputs <= MAX_STACKED_INPUTS:
             self.block_sizes.insert(0, n_inputs)
@@ -204,7 +211,8 @@ class DenoisingAutoencoder(nn.Module):
         blocks = self.encode(inputs)
         if len(self.spreads) > len(blocks):
             blocks.insert(0, inputs)
-        return [block / s for block, s in zip(blocks, self.spreads, strict=True)]
+        spreads = self.spreads.tolist()
+        return [block / s for block, s in zip(blocks, spreads, strict=True)]
 
     def latent(self, numeric: Tensor, codes: Tensor) -> Tensor:
         """What the latent layer gives."""

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, nullcontext
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
 from threading import Lock, Thread
 from typing import Any, NamedTuple
@@ -145,8 +145,10 @@ class _Net(NeuralNet):
         unshare_parameters(self.module_)
 
 
-# Multiplications an update of the weights from which several threads pay.
-MULTIPLICATIONS_FOR_THREADS = 2**28
+# Multiplications from which several threads pay: of an update of the weights, where on
+# a busy machine each product waits for the slowest thread, and of rows going through.
+MULTIPLICATIONS_OF_UPDATE = 2**28
+MULTIPLICATIONS_OF_ROWS = 2**24
 
 _one_thread_lock = Lock()
 _n_on_one_thread = 0
@@ -178,6 +180,13 @@ def one_thread() -> Iterator[None]:
                 helper = Thread(target=torch.set_num_threads, args=(1,))
                 helper.start()
                 helper.join()
+
+
+def threads_for(
+    n_multiplications: int, least: int = MULTIPLICATIONS_OF_ROWS
+) -> AbstractContextManager[None]:
+    """One thread, unless there is work for several."""
+    return nullcontext() if n_multiplications >= least else one_thread()
 
 
 Noises = Sequence[tuple[str | Callable[..., Any], Cells]]
@@ -271,7 +280,8 @@ def fit_net(
         initialize_parameters(net.module_, means, generator)
     else:
         net.module_.load_state_dict(initial_weights)
-    with nullcontext() if _pays_threads(net.module_, recipe) else one_thread():
+    n_multiplications = 3 * recipe.batch_size * net.module_.n_weights
+    with threads_for(n_multiplications, MULTIPLICATIONS_OF_UPDATE):
         interrupted = _run(net, corruptible(train), watch)
     if not recipe.linear_latent:
         _fit_spreads(net.module_, some_rows)
@@ -280,17 +290,6 @@ def fit_net(
     )
     net.trim_for_prediction()
     return net, history
-
-
-def _pays_threads(network: DenoisingAutoencoder, recipe: Recipe) -> bool:
-    """Whether updates are so much work that several threads make them faster.
-
-    With less, threads gain little on a quiet machine and on a busy one lose much, since
-    each waits for the slowest.
-    """
-    n_weights = sum(parameter.numel() for parameter in network.parameters())
-    n_multiplications = 3 * n_weights * recipe.batch_size
-    return n_multiplications > MULTIPLICATIONS_FOR_THREADS
 
 
 def _some_rows(
@@ -424,17 +423,19 @@ def _losses(net: NeuralNet, name: str) -> list[float]:
 def features(net: NeuralNet, cells: Cells, stack: bool) -> np.ndarray:
     """The features of some rows: the stack, or the latent layer only."""
     inputs = map(_whole_vectors, cells.to(net.device))
-    if stack:
-        output = torch.cat(net.module_.stack(*inputs), 1)
-    else:
-        output = net.module_.latent(*inputs)
+    with threads_for(cells.n_rows * net.module_.n_weights):
+        if stack:
+            output = torch.cat(net.module_.stack(*inputs), 1)
+        else:
+            output = net.module_.latent(*inputs)
     return output[: cells.n_rows].numpy(force=True)
 
 
 @torch.inference_mode()
 def predict_cells(net: NeuralNet, cells: Cells) -> tuple[np.ndarray, np.ndarray]:
     """Numbers, and probabilities of all levels, expected from the cells of rows."""
-    output = net.module_(*map(_whole_vectors, cells.to(net.device)))
+    with threads_for(cells.n_rows * net.module_.n_weights):
+        output = net.module_(*map(_whole_vectors, cells.to(net.device)))
     return _expected(net, output, cells.n_rows)
 
 
@@ -447,7 +448,9 @@ def n_stacked(net: NeuralNet) -> int:
 def decode(net: NeuralNet, latent: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Numbers, and probabilities of all levels, expected from latent features."""
     inputs = torch.tensor(latent, device=net.device) * net.module_.spreads[-1]
-    return _expected(net, net.module_.decode(_whole_vectors(inputs)), len(latent))
+    with threads_for(len(latent) * net.module_.n_weights):
+        output = net.module_.decode(_whole_vectors(inputs))
+    return _expected(net, output, len(latent))
 
 
 def _expected(
