@@ -6,6 +6,7 @@ The only file that imports skorch.
 from __future__ import annotations
 
 import math
+import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
@@ -85,6 +86,33 @@ class _Watch(Callback):
                 f"{len(net.history)} with learning_rate_init={net.lr}. Try a smaller "
                 f"'learning_rate_init', or scale the columns: scaling='standard'."
             )
+
+
+class _ProgressLine(Callback):
+    """One live line: epochs, losses, the best of them so far, the time left."""
+
+    def on_train_begin(self, net: NeuralNet, **kwargs: Any) -> None:
+        # Not before it is asked for: it imports what notebooks need.
+        from tqdm.auto import notebook_tqdm, std_tqdm, tqdm
+
+        # A log file is not to be filled with what a terminal overwrites.
+        live = notebook_tqdm is not std_tqdm or sys.stderr.isatty()
+        self.line_ = tqdm(
+            total=net.max_epochs, unit="epoch", mininterval=0.1 if live else 10.0
+        )
+
+    def on_epoch_end(self, net: NeuralNet, **kwargs: Any) -> None:
+        losses = {"loss": net.history[-1, "train_loss"]}
+        watched = "train_loss"
+        if "valid_loss" in net.history[-1]:
+            watched = "valid_loss"
+            losses["validation_loss"] = net.history[-1, watched]
+        losses["best"] = min(net.history[:, watched])
+        self.line_.set_postfix(losses, refresh=False)
+        self.line_.update()
+
+    def on_train_end(self, net: NeuralNet, **kwargs: Any) -> None:
+        self.line_.close()
 
 
 class _Net(NeuralNet):
@@ -378,23 +406,24 @@ def _build_net(
         device=recipe.device,
         verbose=recipe.verbose,
     )
-    if not recipe.verbose:
+    if recipe.verbose < 2:
         net.set_params(callbacks__print_log=None)
     return net
 
 
 def _own_callbacks(recipe: Recipe, early_stopping: bool) -> list[Callback]:
+    progress = [_ProgressLine()] if recipe.verbose == 1 else []
     if not early_stopping:
-        return []
+        return progress
     stopping = EarlyStopping(
         monitor="valid_loss",
         patience=recipe.patience,
         threshold=recipe.tol,
         threshold_mode="abs",
         load_best=True,
-        sink=print if recipe.verbose else noop,
+        sink=print if recipe.verbose > 1 else noop,
     )
-    return [stopping]
+    return [*progress, stopping]
 
 
 def _run(net: NeuralNet, rows: CorruptibleRows, watch: _Watch) -> bool:

@@ -216,7 +216,8 @@ class DenoisingAutoencoderTransformer(
         generators of NumPy and PyTorch are neither used nor changed.
 
     verbose : bool or int, default=False
-        Whether to print a line of losses every epoch.
+        Whether to show one live line of progress (1 or True), with the losses and the
+        time left, or to print a line every epoch (2).
 
     Attributes
     ----------

@@ -110,4 +110,5 @@ def test_memory_of_a_fit_is_a_small_multiple_of_the_table(request, load):
         text=True,
         check=True,
     )
-    assert float(out.stdout) < 4, out.stdout
+    # Training takes about as much as this table of 7 MB, whatever the table.
+    assert float(out.stdout) < 5, out.stdout

@@ -320,8 +320,25 @@ def test_callback_may_stop_training_without_a_warning(small, table):
 
 def test_it_is_silent_unless_asked(small, table, capsys):
     small(early_stopping=True).fit(table)
-    assert capsys.readouterr().out == ""
-    small(early_stopping=True, verbose=True).fit(table)
+    assert capsys.readouterr() == ("", "")
+
+
+@pytest.mark.parametrize("early_stopping", [False, True])
+def test_one_live_line_of_progress(small, table, capsys, early_stopping):
+    dae = small(early_stopping=early_stopping, verbose=1).fit(table)
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert err.count("\n") == 1  # Overwritten until training ends.
+    line = err.split("\r")[-1]
+    assert "5/5" in line
+    losses = dae.validation_loss_curve_ if early_stopping else dae.loss_curve_
+    assert f"best={min(losses):.3g}" in line
+    assert f"loss={dae.loss_curve_[-1]:.3g}" in line
+    assert ("validation_loss=" in line) == early_stopping
+
+
+def test_a_line_every_epoch(small, table, capsys):
+    small(early_stopping=True, verbose=2).fit(table)
     lines = capsys.readouterr().out.splitlines()
     assert "train_loss" in lines[0]
     assert "valid_loss" in lines[0]
