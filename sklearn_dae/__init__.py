@@ -1,7 +1,22 @@
 """Denoising autoencoders for tables, as a scikit-learn transformer."""
 
+from ._display import (
+    CellErrorsDisplay,
+    FeaturesDisplay,
+    LossCurveDisplay,
+    NoiseFactorDisplay,
+    ReconstructionDisplay,
+)
 from ._transformer import DenoisingAutoencoderTransformer
 
-__all__ = ["DenoisingAutoencoderTransformer", "__version__"]
+__all__ = [
+    "CellErrorsDisplay",
+    "DenoisingAutoencoderTransformer",
+    "FeaturesDisplay",
+    "LossCurveDisplay",
+    "NoiseFactorDisplay",
+    "ReconstructionDisplay",
+    "__version__",
+]
 
 __version__ = "0.1.0"

@@ -165,7 +165,8 @@ class _Net(NeuralNet):
         parameters = self.module_.named_parameters()
         self.notify("on_grad_computed", named_parameters=parameters, batch=batch)
         self.optimizer_.step()
-        return {"loss": loss, "y_pred": output}
+        # A callback may keep it, and the next step uses its memory again.
+        return {"loss": loss, "y_pred": output.clone()}
 
     def trim_for_prediction(self) -> None:
         super().trim_for_prediction()

@@ -3,8 +3,10 @@
 import os
 from pathlib import Path
 
-# Without it, set before SciPy is imported, scikit-learn skips its array API checks.
+# Without the first, set before SciPy is imported, scikit-learn skips its array API
+# checks; the second is for machines without a screen.
 os.environ["SCIPY_ARRAY_API"] = "1"
+os.environ["MPLBACKEND"] = "Agg"
 
 import numpy as np
 import pytest

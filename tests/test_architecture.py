@@ -15,7 +15,8 @@ from sklearn_dae import DenoisingAutoencoderTransformer
 
 PACKAGE = Path(sklearn_dae.__file__).parent
 MAY_IMPORT = {
-    "__init__": {"_transformer"},
+    "__init__": {"_display", "_transformer"},
+    "_display": set(),
     "_transformer": {"_columns", "_frames", "_table", "_training"},
     "_columns": {"_frames", "_training"},
     "_table": {"_cells", "_frames"},
@@ -30,14 +31,14 @@ MAY_IMPORT = {
 }
 DOORS = {
     "skorch": {"_training"},
-    "sklearn": {"_transformer", "_table"},
+    "sklearn": {"_display", "_transformer", "_table"},
     "torch": {
         "_table", "_training", "_batches", "_corruption", "_descent", "_loss",
         "_network", "_cells",
     },
     "pandas": set(),
     "polars": set(),
-    "matplotlib": set(),
+    "matplotlib": {"_display"},
 }  # fmt: skip
 
 

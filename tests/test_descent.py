@@ -103,6 +103,20 @@ def test_learning_rate_falls_along_half_a_cosine(table):
     np.testing.assert_allclose(rates.seen, expected)
 
 
+def test_callbacks_may_keep_what_was_predicted(table):
+    class Keep(Callback):
+        def on_train_begin(self, net, **kwargs):
+            self.kept, self.copies = [], []
+
+        def on_batch_end(self, net, y_pred, **kwargs):
+            self.kept.append(y_pred)
+            self.copies.append(y_pred.clone())
+
+    keep = Keep()
+    small(callbacks=[keep]).fit(table)
+    assert all(map(torch.equal, keep.kept, keep.copies))
+
+
 def test_callbacks_may_change_gradients(table):
     def weights(**params):
         net = small(max_iter=3, **params).fit(table).net_

@@ -1,0 +1,600 @@
+"""Pictures of what was learned, in the manner of scikit-learn's displays.
+
+matplotlib is imported when a picture is drawn, not before.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from sklearn.decomposition import PCA
+from sklearn.utils.validation import check_is_fitted
+
+# Okabe and Ito's colours: the colour-blind tell them apart, and they show on white and
+# on black.
+COLORS = ["#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9"]
+GREY = "#808080"
+# Signs that tell apart what shares a colour.
+MARKERS = "osD^vP"
+
+
+def _pyplot():
+    try:
+        import matplotlib.pyplot as plt
+    except ImportError as error:
+        raise ImportError(
+            "Displays are drawn by matplotlib, which is not installed. Install it with "
+            "pip install 'sklearn-dae[display]', or pip install matplotlib."
+        ) from error
+    return plt
+
+
+class _Display:
+    """What all displays share: axes of their own unless some are given."""
+
+    figsize = (6.4, 4.8)
+
+    def _set_axes(self, ax):
+        if ax is None:
+            _, ax = _pyplot().subplots(figsize=self.figsize, layout="constrained")
+        self.ax_ = ax
+        self.figure_ = ax.figure
+        return ax
+
+
+class LossCurveDisplay(_Display):
+    """Losses of all epochs.
+
+    Make it with :meth:`from_estimator`.
+
+    Parameters
+    ----------
+    loss_curve : list of float
+        Training loss of each epoch.
+    validation_loss_curve : list of float
+        Validation loss of each epoch; empty if there were no validation rows.
+
+    Attributes
+    ----------
+    ax_ : matplotlib Axes
+        Axes with the curves.
+    figure_ : matplotlib Figure
+        Figure that they are in.
+
+    See Also
+    --------
+    DenoisingAutoencoderTransformer : What the losses are.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_iris
+    >>> from sklearn_dae import DenoisingAutoencoderTransformer, LossCurveDisplay
+    >>> X, _ = load_iris(return_X_y=True)
+    >>> dae = DenoisingAutoencoderTransformer(max_iter=20, early_stopping=True).fit(X)
+    >>> LossCurveDisplay.from_estimator(dae).ax_.get_xlabel()
+    'epoch'
+    """
+
+    def __init__(self, *, loss_curve, validation_loss_curve):
+        self.loss_curve = loss_curve
+        self.validation_loss_curve = validation_loss_curve
+
+    @classmethod
+    def from_estimator(cls, estimator, *, ax=None):
+        """Plot the losses of a fitted transformer.
+
+        Parameters
+        ----------
+        estimator : DenoisingAutoencoderTransformer
+            The fitted transformer.
+        ax : matplotlib Axes, default=None
+            Axes to plot on; new ones if None.
+
+        Returns
+        -------
+        display : LossCurveDisplay
+            The plotted display.
+        """
+        check_is_fitted(estimator)
+        return cls(
+            loss_curve=estimator.loss_curve_,
+            validation_loss_curve=estimator.validation_loss_curve_,
+        ).plot(ax=ax)
+
+    def plot(self, *, ax=None):
+        """Plot the losses, the best of them, and 1.0, what the columns' means cost.
+
+        Parameters
+        ----------
+        ax : matplotlib Axes, default=None
+            Axes to plot on; new ones if None.
+
+        Returns
+        -------
+        display : LossCurveDisplay
+            Itself.
+        """
+        ax = self._set_axes(ax)
+        curves = {"training rows": self.loss_curve}
+        if self.validation_loss_curve:
+            curves["validation rows"] = self.validation_loss_curve
+        for (label, losses), color, style in zip(
+            curves.items(), COLORS, ["-", "--"], strict=False
+        ):
+            epochs = np.arange(1, len(losses) + 1)
+            ax.plot(epochs, losses, style, color=color, label=label)
+        best = int(np.argmin(losses))
+        ax.plot(
+            best + 1, losses[best], "o", color=color, label=f"best: epoch {best + 1}"
+        )
+        ax.axhline(1.0, color=GREY, linewidth=1, linestyle=":", label="columns' means")
+        ax.set(xlabel="epoch", ylabel="loss under noise")
+        ax.legend()
+        return self
+
+
+class NoiseFactorDisplay(_Display):
+    """Scores of a search by the noise factor.
+
+    Make it with :meth:`from_estimator`.
+
+    Parameters
+    ----------
+    scores : dict of str to ndarray of shape (3, n_factors)
+        Noise factors, mean scores and their standard deviations over the folds, by the
+        name of the noise; by "" if the search tried one noise only.
+
+    Attributes
+    ----------
+    ax_ : matplotlib Axes
+        Axes with the scores.
+    figure_ : matplotlib Figure
+        Figure that they are in.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_iris
+    >>> from sklearn.model_selection import GridSearchCV
+    >>> from sklearn_dae import DenoisingAutoencoderTransformer, NoiseFactorDisplay
+    >>> X, _ = load_iris(return_X_y=True)
+    >>> dae = DenoisingAutoencoderTransformer(max_iter=5, random_state=0)
+    >>> search = GridSearchCV(dae, {"noise_factor": [0.1, 0.3]}, cv=3).fit(X)
+    >>> NoiseFactorDisplay.from_estimator(search).ax_.get_xlabel()
+    'noise_factor'
+    """
+
+    def __init__(self, *, scores):
+        self.scores = scores
+
+    @classmethod
+    def from_estimator(cls, estimator, *, ax=None):
+        """Plot the scores of a fitted search.
+
+        Parameters
+        ----------
+        estimator : GridSearchCV or RandomizedSearchCV
+            A fitted search over `noise_factor`, of the transformer by itself or as a
+            step of a Pipeline. Of other parameters than `noise` the best values are
+            taken for each factor.
+        ax : matplotlib Axes, default=None
+            Axes to plot on; new ones if None.
+
+        Returns
+        -------
+        display : NoiseFactorDisplay
+            The plotted display.
+
+        Raises
+        ------
+        ValueError
+            If the search did not try noise factors, single numbers.
+        """
+        check_is_fitted(estimator)
+        results = estimator.cv_results_
+        factors = _tried(results, "noise_factor")
+        if factors is None or not all(np.isscalar(factor) for factor in factors):
+            tried = [name for name in results if name.startswith("param_")]
+            raise ValueError(
+                f"'estimator' must be a search over 'noise_factor' with single numbers "
+                f"to try. Got one over {tried}."
+            )
+        noises = _tried(results, "noise")
+        noises = [""] * len(factors) if noises is None else list(map(str, noises))
+        best = {}
+        for candidate in np.argsort(results["mean_test_score"], kind="stable"):
+            best[noises[candidate], float(factors[candidate])] = candidate
+        scores = {}
+        for noise, factor in sorted(best):
+            of_candidate = (
+                results[name][best[noise, factor]]
+                for name in ("mean_test_score", "std_test_score")
+            )
+            scores.setdefault(noise, []).append((factor, *of_candidate))
+        return cls(scores={name: np.array(s).T for name, s in scores.items()}).plot(
+            ax=ax
+        )
+
+    def plot(self, *, ax=None):
+        """Plot mean scores, with bars of a standard deviation over the folds.
+
+        Parameters
+        ----------
+        ax : matplotlib Axes, default=None
+            Axes to plot on; new ones if None.
+
+        Returns
+        -------
+        display : NoiseFactorDisplay
+            Itself.
+        """
+        ax = self._set_axes(ax)
+        for k, (noise, (factors, means, deviations)) in enumerate(self.scores.items()):
+            ax.errorbar(
+                *(factors, means, deviations),
+                color=COLORS[k % len(COLORS)],
+                marker=MARKERS[k % len(MARKERS)],
+                capsize=3,
+                label=noise,
+            )
+        ax.set(xlabel="noise_factor", ylabel="mean score of the folds")
+        if len(self.scores) > 1:
+            ax.legend(title="noise")
+        return self
+
+
+def _tried(results, name):
+    """What a search tried of a parameter, by itself or of a step; None if nothing."""
+    for key, values in results.items():
+        if key == f"param_{name}" or (
+            key.startswith("param_") and key.endswith(f"__{name}")
+        ):
+            return values
+    return None
+
+
+class FeaturesDisplay(_Display):
+    """The features of rows in two dimensions, those of their principal components.
+
+    Make it with :meth:`from_estimator`.
+
+    Parameters
+    ----------
+    components : ndarray of shape (n_samples, 2)
+        Where the rows lie.
+    explained_variance_ratio : ndarray of shape (2,)
+        The share of the features' variance that each dimension shows.
+    y : ndarray of shape (n_samples,) or None
+        Labels, which the colours tell.
+
+    Attributes
+    ----------
+    ax_ : matplotlib Axes
+        Axes with the points.
+    figure_ : matplotlib Figure
+        Figure that they are in.
+
+    See Also
+    --------
+    sklearn.decomposition.PCA : The projection.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_iris
+    >>> from sklearn_dae import DenoisingAutoencoderTransformer, FeaturesDisplay
+    >>> X, y = load_iris(return_X_y=True)
+    >>> dae = DenoisingAutoencoderTransformer(max_iter=20, random_state=0).fit(X)
+    >>> FeaturesDisplay.from_estimator(dae, X, y).components.shape
+    (150, 2)
+    """
+
+    def __init__(self, *, components, explained_variance_ratio, y=None):
+        self.components = components
+        self.explained_variance_ratio = explained_variance_ratio
+        self.y = y
+
+    @classmethod
+    def from_estimator(cls, estimator, X, y=None, *, ax=None):
+        """Plot the features that a fitted transformer gives rows.
+
+        Parameters
+        ----------
+        estimator : DenoisingAutoencoderTransformer
+            The fitted transformer, or a Pipeline that ends with one.
+        X : array-like, sparse matrix or DataFrame of shape (n_samples, n_features)
+            Rows, at least two.
+        y : array-like of shape (n_samples,), default=None
+            Labels of the rows. More than twelve different numbers are taken as
+            quantities.
+        ax : matplotlib Axes, default=None
+            Axes to plot on; new ones if None.
+
+        Returns
+        -------
+        display : FeaturesDisplay
+            The plotted display.
+        """
+        check_is_fitted(estimator)
+        features = np.asarray(estimator.transform(X))
+        pca = PCA(2).set_output(transform="default")
+        return cls(
+            components=pca.fit_transform(features),
+            explained_variance_ratio=pca.explained_variance_ratio_,
+            y=None if y is None else np.asarray(y),
+        ).plot(ax=ax)
+
+    def plot(self, *, ax=None):
+        """Plot one point a row.
+
+        Parameters
+        ----------
+        ax : matplotlib Axes, default=None
+            Axes to plot on; new ones if None.
+
+        Returns
+        -------
+        display : FeaturesDisplay
+            Itself.
+        """
+        ax = self._set_axes(ax)
+        style = {"s": 14, "alpha": 0.8, "linewidths": 0}
+        labels = [] if self.y is None else np.unique(self.y)
+        if self.y is None:
+            ax.scatter(*self.components.T, color=COLORS[0], **style)
+        elif len(labels) > 12 and np.issubdtype(self.y.dtype, np.number):
+            points = ax.scatter(*self.components.T, c=self.y, cmap="viridis", **style)
+            self.figure_.colorbar(points, ax=ax)
+        else:
+            for k, label in enumerate(labels):
+                marker = MARKERS[k // len(COLORS) % len(MARKERS)]
+                ax.scatter(
+                    *self.components[self.y == label].T,
+                    color=COLORS[k % len(COLORS)],
+                    marker=marker,
+                    label=str(label),
+                    **style,
+                )
+            ax.legend(loc="upper left", bbox_to_anchor=(1.0, 1.0), fontsize="small")
+        shares = [f"{share:.0%}" for share in self.explained_variance_ratio]
+        ax.set(
+            xlabel=f"1st principal component of the features ({shares[0]})",
+            ylabel=f"2nd principal component ({shares[1]})",
+        )
+        return self
+
+
+class ReconstructionDisplay(_Display):
+    """Images before and after their repair, one above the other.
+
+    Make it with :meth:`from_estimator`.
+
+    Parameters
+    ----------
+    images : dict of str to ndarray of shape (n_images, height, width)
+        What is shown in each line, and its name.
+
+    Attributes
+    ----------
+    ax_ : matplotlib Axes
+        Axes with the images.
+    figure_ : matplotlib Figure
+        Figure that they are in.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_digits
+    >>> from sklearn_dae import DenoisingAutoencoderTransformer, ReconstructionDisplay
+    >>> X, _ = load_digits(return_X_y=True)
+    >>> dae = DenoisingAutoencoderTransformer(max_iter=1, random_state=0).fit(X)
+    >>> display = ReconstructionDisplay.from_estimator(dae, X, image_shape=(8, 8))
+    >>> list(display.images)
+    ['given', 'repaired']
+    """
+
+    figsize = (8.0, 3.2)
+
+    def __init__(self, *, images):
+        self.images = images
+
+    @classmethod
+    def from_estimator(
+        cls, estimator, X, *, image_shape, X_clean=None, n_images=8, ax=None
+    ):
+        """Plot images and how a fitted transformer repairs them.
+
+        Parameters
+        ----------
+        estimator : DenoisingAutoencoderTransformer
+            The fitted transformer.
+        X : array-like of shape (n_samples, height * width)
+            Images, one a row; the first ones are shown.
+        image_shape : tuple of (int, int)
+            Height and width of an image, in pixels.
+        X_clean : array-like of shape (n_samples, height * width), default=None
+            The same images before they were corrupted, to be shown above.
+        n_images : int, default=8
+            Largest number of images to show.
+        ax : matplotlib Axes, default=None
+            Axes to plot on; new ones if None.
+
+        Returns
+        -------
+        display : ReconstructionDisplay
+            The plotted display.
+
+        Raises
+        ------
+        ValueError
+            If rows are not as long as `image_shape` says.
+        """
+        check_is_fitted(estimator)
+        if int(np.prod(image_shape)) != estimator.n_features_in_:
+            raise ValueError(
+                f"'image_shape' must be the height and the width of images of "
+                f"{estimator.n_features_in_} pixels, as many as the transformer was "
+                f"fitted on. Got {image_shape!r}, which makes "
+                f"{int(np.prod(image_shape))}."
+            )
+        some = X[:n_images]
+        lines = {"given": some, "repaired": estimator.reconstruct(some)}
+        if X_clean is not None:
+            lines = {"clean": X_clean[:n_images], **lines}
+        shape = (-1, *image_shape)
+        images = {name: np.asarray(X).reshape(shape) for name, X in lines.items()}
+        return cls(images=images).plot(ax=ax)
+
+    def plot(self, *, ax=None):
+        """Plot a line of images for each of the kinds.
+
+        Parameters
+        ----------
+        ax : matplotlib Axes, default=None
+            Axes to plot on; new ones if None.
+
+        Returns
+        -------
+        display : ReconstructionDisplay
+            Itself.
+        """
+        ax = self._set_axes(ax)
+        lines = [
+            np.pad(images, ((0, 0), (1, 1), (1, 1)), constant_values=np.nan)
+            for images in self.images.values()
+        ]
+        mosaic = np.vstack([np.hstack(list(line)) for line in lines])
+        ax.imshow(mosaic, cmap="gray")
+        height = lines[0].shape[1]
+        ax.set_yticks((np.arange(len(lines)) + 0.5) * height - 0.5, list(self.images))
+        ax.set_xticks([])
+        ax.tick_params(length=0)
+        ax.spines[:].set_visible(False)
+        return self
+
+
+class CellErrorsDisplay(_Display):
+    """The oddest rows of a table: which of their cells are odd, what was expected.
+
+    Make it with :meth:`from_estimator`.
+
+    Parameters
+    ----------
+    errors : ndarray of shape (n_rows, n_columns)
+        Errors of the cells, see
+        :meth:`DenoisingAutoencoderTransformer.cell_errors`.
+    cells, expected : ndarray of shape (n_rows, n_columns), of object
+        What the cells hold and what was expected of them.
+    row_names, column_names : list of str
+        Names of the rows and of the columns.
+
+    Attributes
+    ----------
+    ax_ : matplotlib Axes
+        Axes with the cells.
+    figure_ : matplotlib Figure
+        Figure that they are in.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_iris
+    >>> from sklearn_dae import CellErrorsDisplay, DenoisingAutoencoderTransformer
+    >>> X, _ = load_iris(return_X_y=True, as_frame=True)
+    >>> dae = DenoisingAutoencoderTransformer(max_iter=20, random_state=0).fit(X)
+    >>> CellErrorsDisplay.from_estimator(dae, X, n_rows=3).errors.shape
+    (3, 4)
+    """
+
+    figsize = (9.0, 4.0)
+
+    def __init__(self, *, errors, cells, expected, row_names, column_names):
+        self.errors = errors
+        self.cells = cells
+        self.expected = expected
+        self.row_names = row_names
+        self.column_names = column_names
+
+    @classmethod
+    def from_estimator(cls, estimator, X, *, n_rows=6, n_columns=8, ax=None):
+        """Plot the oddest rows, oddest first, and their oddest columns.
+
+        Parameters
+        ----------
+        estimator : DenoisingAutoencoderTransformer
+            The fitted transformer.
+        X : array-like or DataFrame of shape (n_samples, n_features)
+            Rows.
+        n_rows : int, default=6
+            Largest number of rows to show: those with the smallest `score_samples`.
+        n_columns : int, default=8
+            Largest number of columns to show: those with the largest error in one of
+            these rows.
+        ax : matplotlib Axes, default=None
+            Axes to plot on; new ones if None.
+
+        Returns
+        -------
+        display : CellErrorsDisplay
+            The plotted display.
+        """
+        check_is_fitted(estimator)
+        rows = np.argsort(estimator.score_samples(X), kind="stable")[:n_rows]
+        some = X.iloc[rows] if hasattr(X, "iloc") else X[rows]
+        errors = np.asarray(estimator.cell_errors(some), dtype=float)
+        worst = np.argsort(-np.nan_to_num(errors).max(axis=0), kind="stable")
+        columns = np.sort(worst[:n_columns])
+        names = getattr(estimator, "feature_names_in_", None)
+        if names is None:
+            names = [f"x{i}" for i in range(estimator.n_features_in_)]
+        index = getattr(some, "index", rows)
+        return cls(
+            errors=errors[:, columns],
+            cells=np.asarray(some, dtype=object)[:, columns],
+            expected=np.asarray(estimator.reconstruct(some), dtype=object)[:, columns],
+            row_names=[str(name) for name in index],
+            column_names=[str(names[column]) for column in columns],
+        ).plot(ax=ax)
+
+    def plot(self, *, ax=None):
+        """Plot a field for each cell, the darker the odder.
+
+        Where the error is over 1.0, more than the column's mean makes on average, what
+        was expected stands below.
+
+        Parameters
+        ----------
+        ax : matplotlib Axes, default=None
+            Axes to plot on; new ones if None.
+
+        Returns
+        -------
+        display : CellErrorsDisplay
+            Itself.
+        """
+        ax = self._set_axes(ax)
+        fields = ax.imshow(self.errors, cmap="Oranges", vmin=0, vmax=4, aspect="auto")
+        for (row, column), error in np.ndenumerate(self.errors):
+            missing = np.isnan(error)
+            text = "missing" if missing else _short(self.cells[row, column])
+            if error > 1:
+                text += f"\nnot {_short(self.expected[row, column])}"
+            color = GREY if missing else "white" if error > 3 else "black"
+            ax.text(
+                *(column, row, text),
+                ha="center",
+                va="center",
+                fontsize="small",
+                color=color,
+            )
+        ax.set_xticks(range(len(self.column_names)), self.column_names)
+        ax.tick_params(axis="x", rotation=30)
+        for label in ax.get_xticklabels():
+            label.set_horizontalalignment("right")
+        ax.set_yticks(range(len(self.row_names)), self.row_names)
+        ax.set_ylabel("row")
+        self.figure_.colorbar(fields, ax=ax, label="error of the cell", extend="max")
+        return self
+
+
+def _short(value):
+    """A cell as a short text."""
+    if isinstance(value, (float, np.floating)):
+        return f"{value:.3g}"
+    text = str(value)
+    return text if len(text) <= 12 else text[:11] + "…"

@@ -1,0 +1,206 @@
+"""Displays, by the data they draw."""
+
+import subprocess
+import sys
+
+import matplotlib.pyplot as plt
+import numpy as np
+import pandas as pd
+import polars as pl
+import pytest
+from sklearn.decomposition import PCA
+from sklearn.exceptions import NotFittedError
+from sklearn.linear_model import LogisticRegression
+from sklearn.model_selection import GridSearchCV
+from sklearn.pipeline import Pipeline
+
+from sklearn_dae import (
+    CellErrorsDisplay,
+    FeaturesDisplay,
+    LossCurveDisplay,
+    NoiseFactorDisplay,
+    ReconstructionDisplay,
+)
+
+from .conftest import small
+
+
+@pytest.fixture(autouse=True)
+def close_figures():
+    yield
+    plt.close("all")
+
+
+def legend_of(ax):
+    return [text.get_text() for text in ax.get_legend().get_texts()]
+
+
+def test_loss_curves_are_drawn_with_the_best_epoch_and_the_baseline(table):
+    dae = small(early_stopping=True, max_iter=8).fit(table)
+    display = LossCurveDisplay.from_estimator(dae)
+    training, validation, best, baseline = display.ax_.get_lines()
+    epochs = range(1, dae.n_iter_ + 1)
+    np.testing.assert_array_equal(training.get_xydata().T, [epochs, dae.loss_curve_])
+    np.testing.assert_array_equal(
+        validation.get_xydata().T, [epochs, dae.validation_loss_curve_]
+    )
+    lowest = int(np.argmin(dae.validation_loss_curve_))
+    assert best.get_xydata().tolist() == [[lowest + 1, dae.best_loss_]]
+    assert set(baseline.get_ydata()) == {1.0}
+    assert legend_of(display.ax_)[2] == f"best: epoch {lowest + 1}"
+    assert display.ax_.get_ylabel() == "loss under noise"
+
+
+def test_without_validation_rows_there_is_one_curve(table):
+    dae = small().fit(table)
+    figure, ax = plt.subplots()
+    display = LossCurveDisplay.from_estimator(dae, ax=ax)
+    assert display.ax_ is ax
+    assert display.figure_ is figure
+    assert legend_of(ax)[0] == "training rows"
+    assert "validation rows" not in legend_of(ax)
+    assert ax.get_lines()[1].get_ydata()[0] == dae.best_loss_
+
+
+def test_scores_of_a_search_by_noise_factor_and_noise(table):
+    grid = {"noise": ["swap", "masking"], "noise_factor": [0.4, 0.1]}
+    search = GridSearchCV(small(), grid, cv=3).fit(table)
+    display = NoiseFactorDisplay.from_estimator(search)
+    assert legend_of(display.ax_) == ["masking", "swap"]
+    results = pd.DataFrame(search.cv_results_).sort_values("param_noise_factor")
+    for noise, bars in zip(display.scores, display.ax_.containers, strict=True):
+        of_noise = results[results["param_noise"] == noise]
+        line, _, (lengths,) = bars
+        np.testing.assert_array_equal(line.get_xdata(), [0.1, 0.4])
+        np.testing.assert_array_equal(line.get_ydata(), of_noise["mean_test_score"])
+        ends = np.array([segment[:, 1] for segment in lengths.get_segments()])
+        deviations = of_noise["std_test_score"]
+        np.testing.assert_allclose(np.diff(ends).ravel() / 2, deviations)
+
+
+@pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+def test_scores_of_a_pipeline_are_the_best_over_other_parameters(digits):
+    X, _, y, _ = digits
+    pipeline = Pipeline([("dae", small()), ("c", LogisticRegression(max_iter=50))])
+    grid = {"dae__noise_factor": [0.1, 0.3], "c__C": [1e-6, 1.0]}
+    search = GridSearchCV(pipeline, grid, cv=2).fit(X, y)
+    display = NoiseFactorDisplay.from_estimator(search)
+    results = pd.DataFrame(search.cv_results_)
+    best = results.groupby("param_dae__noise_factor")["mean_test_score"].max()
+    np.testing.assert_array_equal(display.scores[""][1], best)
+    assert display.ax_.get_legend() is None
+
+
+def test_a_search_without_noise_factors_is_refused(table):
+    search = GridSearchCV(small(), {"noise": ["swap"]}, cv=2).fit(table)
+    with pytest.raises(ValueError, match=r"single numbers.*param_noise"):
+        NoiseFactorDisplay.from_estimator(search)
+
+
+def test_features_are_projected_and_coloured_by_label(digits):
+    X, _, y, _ = digits
+    dae = small().fit(X)
+    display = FeaturesDisplay.from_estimator(dae, X, y)
+    expected = PCA(2).fit_transform(dae.transform(X))
+    np.testing.assert_allclose(display.components, expected, atol=1e-3)
+    groups = display.ax_.collections
+    assert legend_of(display.ax_) == [str(label) for label in range(10)]
+    for label, group in enumerate(groups):
+        np.testing.assert_array_equal(
+            group.get_offsets(), display.components[y == label]
+        )
+    styles = {
+        (tuple(g.get_facecolor()[0]), g.get_paths()[0].vertices.tobytes())
+        for g in groups
+    }
+    assert len(styles) == 10
+
+
+@pytest.mark.parametrize("quantity", [True, False])
+def test_features_without_labels_or_coloured_by_a_quantity(table, quantity):
+    dae = small().set_output(transform="pandas").fit(table)
+    y = table[:, 0] if quantity else None
+    display = FeaturesDisplay.from_estimator(dae, table, y)
+    (points,) = display.ax_.collections
+    np.testing.assert_array_equal(points.get_offsets(), display.components)
+    assert len(display.figure_.axes) == 1 + quantity  # The second is the colour bar.
+    if quantity:
+        np.testing.assert_array_equal(points.get_array(), y)
+
+
+def test_images_stand_one_above_the_other(digits):
+    X, X_noisy, *_ = digits
+    dae = small(scaling="minmax").fit(X)
+    display = ReconstructionDisplay.from_estimator(
+        dae, X_noisy, image_shape=(8, 8), X_clean=X, n_images=3
+    )
+    labels = [label.get_text() for label in display.ax_.get_yticklabels()]
+    assert labels == ["clean", "given", "repaired"]
+    mosaic = np.asarray(display.ax_.get_images()[0].get_array())
+    assert mosaic.shape == (3 * 10, 3 * 10)
+    np.testing.assert_array_equal(mosaic[11:19, 11:19], X_noisy[1].reshape(8, 8))
+    repaired = dae.reconstruct(X_noisy[:3])
+    np.testing.assert_allclose(mosaic[21:29, 1:9], repaired[0].reshape(8, 8), rtol=1e-5)
+
+
+def test_images_of_another_size_are_refused(digits):
+    dae = small().fit(digits[0])
+    with pytest.raises(ValueError, match=r"64 pixels.*\(8, 9\), which makes 72"):
+        ReconstructionDisplay.from_estimator(dae, digits[0], image_shape=(8, 9))
+
+
+@pytest.mark.parametrize("library", [pd, pl, np])
+def test_odd_cells_are_shown_with_what_was_expected(library):
+    rng = np.random.default_rng(0)
+    a = rng.normal(size=200)
+    columns = {"a": a, "b": a + 0.01 * rng.normal(size=200), "c": -a, "d": np.ones(200)}
+    columns["b"][17] = 9.0
+    columns["c"][3] = np.nan
+    X = np.column_stack(list(columns.values()))
+    table = X if library is np else library.DataFrame(columns)
+    dae = small(n_components=32, hidden_layer_sizes=(64,), max_iter=60).fit(table)
+    display = CellErrorsDisplay.from_estimator(dae, table, n_rows=2, n_columns=2)
+    assert display.row_names[0] == "17"
+    assert "b" in display.column_names or library is np
+    odd = np.unravel_index(np.nanargmax(display.errors), display.errors.shape)
+    assert odd[0] == 0
+    texts = [text.get_text() for text in display.ax_.texts]
+    expected = display.expected[odd]
+    assert f"{X[17, 1]:.3g}\nnot {expected:.3g}" in texts
+    assert display.errors.shape == display.cells.shape == (2, 2)
+
+
+def test_missing_cells_and_long_names_of_levels(small):
+    levels = np.array(["a very long name of a level", "other"], dtype=object)
+    table = pd.DataFrame({"level": levels[[0, 1] * 30], "x": [0.0, 1.0] * 30})
+    table.loc[5, "x"] = np.nan
+    dae = small().fit(table)
+    display = CellErrorsDisplay.from_estimator(dae, table, n_rows=60)
+    texts = {text.get_text().split("\n")[0] for text in display.ax_.texts}
+    assert texts == {"a very long…", "other", "0", "1", "missing"}
+
+
+@pytest.mark.parametrize("display", [LossCurveDisplay, FeaturesDisplay])
+def test_only_fitted_transformers_are_shown(display, table):
+    arguments = [table] if display is FeaturesDisplay else []
+    with pytest.raises(NotFittedError):
+        display.from_estimator(small(), *arguments)
+
+
+def test_without_matplotlib_the_error_says_what_to_install():
+    code = """
+import sys
+sys.modules["matplotlib"] = sys.modules["matplotlib.pyplot"] = None
+import numpy as np
+from sklearn_dae import DenoisingAutoencoderTransformer, LossCurveDisplay
+X = np.random.default_rng(0).normal(size=(20, 2))
+dae = DenoisingAutoencoderTransformer(max_iter=1).fit(X)
+try:
+    LossCurveDisplay.from_estimator(dae)
+except ImportError as error:
+    print(error)
+"""
+    found = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True
+    )
+    assert "pip install 'sklearn-dae[display]'" in found.stdout
