@@ -52,6 +52,15 @@ def test_each_column_is_corrupted_at_its_own_rate(cells, noise, seed):
         np.testing.assert_allclose(changed.float().mean(0), block_rates, atol=0.02)
 
 
+def test_swap_takes_the_same_column():
+    cells = make_cells(np.arange(300.0).reshape(-1, 3), np.arange(200).reshape(-1, 2))
+    everywhere = rates([1.0] * 3, [1.0] * 2)
+    noisy, _ = swap(cells, make_pool(cells), everywhere, generator())
+    assert (noisy.numeric % 3 == torch.arange(3)).all()
+    assert (noisy.codes % 2 == torch.arange(2)).all()
+    assert (noisy.numeric != cells.numeric).float().mean() > 0.9
+
+
 @pytest.mark.parametrize("seed", SEEDS)
 def test_swap_keeps_the_marginals_and_breaks_the_ties(cells, seed):
     noisy, _ = swap(

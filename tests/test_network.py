@@ -111,6 +111,15 @@ def test_no_number_seems_farther_than_ten_standard_deviations(value):
     torch.testing.assert_close(inputs[:, 0], torch.tensor([10.0, -10.0]))
 
 
+def test_a_bottleneck_is_given_far_numbers_as_they_are():
+    encoder = make_network(n_numeric=1, n_levels=(), linear_latent=True).cells
+    fit_columns(encoder, make_cells([[-1.0], [1.0]]).numeric)
+    inputs = encoder(*make_cells([[100.0], [3e38]]))
+    torch.testing.assert_close(
+        inputs[:, 0], torch.tensor([99.5, 1000.0]), rtol=1e-3, atol=0
+    )
+
+
 def test_a_missing_cell_is_all_zeros(cells):
     encoder = encoder_of(2, N_LEVELS)
     fit_columns(encoder, cells.numeric)
