@@ -331,11 +331,12 @@ else:
 before, peak, done = anonymous_mb(), [0.0], threading.Event()
 thread = threading.Thread(target=watch)
 thread.start()
+dae.fit(X)
+done.set()
+thread.join()
 start = time.perf_counter()
 dae.fit(X)
 seconds = time.perf_counter() - start
-done.set()
-thread.join()
 print(json.dumps([peak[0] - before, seconds]))
 """
 
