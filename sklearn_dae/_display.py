@@ -534,6 +534,7 @@ class CellErrorsDisplay(_Display):
             The plotted display.
         """
         check_is_fitted(estimator)
+        X = X if hasattr(X, "shape") else np.asarray(X)
         rows = np.argsort(estimator.score_samples(X), kind="stable")[:n_rows]
         some = X.iloc[rows] if hasattr(X, "iloc") else X[rows]
         errors = np.asarray(estimator.cell_errors(some), dtype=float)

@@ -170,6 +170,12 @@ def test_odd_cells_are_shown_with_what_was_expected(library):
     assert display.errors.shape == display.cells.shape == (2, 2)
 
 
+def test_rows_may_be_lists(table):
+    display = CellErrorsDisplay.from_estimator(small().fit(table), table.tolist())
+    assert display.column_names == ["x0", "x1", "x2", "x3", "x4"]
+    assert display.errors.shape == (6, 5)
+
+
 def test_missing_cells_and_long_names_of_levels(small):
     levels = np.array(["a very long name of a level", "other"], dtype=object)
     table = pd.DataFrame({"level": levels[[0, 1] * 30], "x": [0.0, 1.0] * 30})
