@@ -200,7 +200,9 @@ class NoiseFactorDisplay(_Display):
         noises = _tried(results, "noise")
         noises = [""] * len(factors) if noises is None else list(map(str, noises))
         best = {}
-        for candidate in np.argsort(results["mean_test_score"], kind="stable"):
+        # Candidates whose fit failed have no score: they come first and lose.
+        means = np.nan_to_num(results["mean_test_score"], nan=-np.inf)
+        for candidate in np.argsort(means, kind="stable"):
             best[noises[candidate], float(factors[candidate])] = candidate
         scores = {}
         for noise, factor in sorted(best):
@@ -314,7 +316,7 @@ class FeaturesDisplay(_Display):
         """
         check_is_fitted(estimator)
         features = np.asarray(estimator.transform(X))
-        pca = PCA(2).set_output(transform="default")
+        pca = PCA(2, random_state=0).set_output(transform="default")
         return cls(
             components=pca.fit_transform(features),
             explained_variance_ratio=pca.explained_variance_ratio_,
@@ -438,7 +440,9 @@ class ReconstructionDisplay(_Display):
         if X_clean is not None:
             lines = {"clean": X_clean[:n_images], **lines}
         shape = (-1, *image_shape)
-        images = {name: np.asarray(X).reshape(shape) for name, X in lines.items()}
+        images = {
+            n: np.asarray(X, dtype=float).reshape(shape) for n, X in lines.items()
+        }
         return cls(images=images).plot(ax=ax)
 
     def plot(self, *, ax=None):

@@ -101,11 +101,11 @@ class DenoisingAutoencoderTransformer(
         - list of such names, or callables: applied in turn, all with `noise_factor`.
         - dict from column name (or position) to a name or a list of names. Columns
           left out are not corrupted.
-        - callable ``noise(X, noise_factor, rng)``: is given a copy of the scaled batch
-          `X` of shape (n_rows, n_numeric), the numeric columns with NaN where a cell
-          is missing, `noise_factor` as an array of shape (n_numeric,) and a
-          :class:`numpy.random.Generator`, and returns the corrupted batch, with NaN
-          where a cell is hidden. Categories are left alone.
+        - callable ``noise(X, noise_factor, rng)``: is given a copy of the scaled rows
+          `X` of one or more batches, of shape (n_rows, n_numeric), the numeric columns
+          with NaN where a cell is missing, `noise_factor` as an array of shape
+          (n_numeric,) and a :class:`numpy.random.Generator`, and returns the corrupted
+          rows, with NaN where a cell is hidden. Categories are left alone.
         - None: no corruption, a plain autoencoder.
 
         "salt_and_pepper" and "gaussian" swap categories, with `noise_factor` as the

@@ -129,7 +129,7 @@ def test_features_without_labels_or_coloured_by_a_quantity(table, quantity):
 
 
 def test_images_stand_one_above_the_other(digits):
-    X, X_noisy, *_ = digits
+    X, X_noisy = (X.astype(int) for X in digits[:2])
     dae = small(scaling="minmax").fit(X)
     display = ReconstructionDisplay.from_estimator(
         dae, X_noisy, image_shape=(8, 8), X_clean=X, n_images=3
