@@ -66,6 +66,8 @@ SHAPES = [
     (50, 256, 32, 256, "latent", 8),
     (64, 256, 256, 256, "stack", 5),
 ]
+# Batches of an epoch that is timed.
+N_BATCHES = 20
 TABLES = ["digits", "adult", "california", "mnist"]
 
 
@@ -149,8 +151,17 @@ def ours(hidden, latent, batch_size, n_epochs, representation, **params):
     )
 
 
-def products_seconds(layers, batch_size, n_steps=50):
-    """Seconds a step of the matrix products of a fitted network, and nothing else."""
+def update_us(fit, n_epochs):
+    """Microseconds an update of `fit(n_epochs)`, which makes `N_BATCHES` an epoch.
+
+    The difference of a long and a short fit, so without all that comes once a fit.
+    """
+    more = seconds(fit, 1 + n_epochs) - seconds(fit, 1)
+    return 1e6 * more / (n_epochs * N_BATCHES)
+
+
+def products_us(layers, batch_size, n_steps=50):
+    """Microseconds a step of a fitted network's matrix products, and nothing else."""
     sizes = [(layer.in_features, layer.out_features) for layer, _ in layers]
     given = [torch.randn(batch_size, n_in) for n_in, _ in sizes]
     gradients = [torch.randn(batch_size, n_out) for _, n_out in sizes]
@@ -162,7 +173,7 @@ def products_seconds(layers, batch_size, n_steps=50):
             torch.mm(g.T, x)
             if k:
                 torch.mm(g, w)
-    return (time.perf_counter() - start) / n_steps
+    return 1e6 * (time.perf_counter() - start) / n_steps
 
 
 def rows_of(part, case, figures, unit):
@@ -171,13 +182,9 @@ def rows_of(part, case, figures, unit):
 
 
 def step(options):
-    """Microseconds an update, by shape of the network and number of threads.
-
-    The difference of a long and a short fit, so without all that comes once a fit.
-    """
+    """Microseconds an update, by shape of the network and number of threads."""
     for d, h, k, b, representation, n_epochs in tqdm(SHAPES, "step"):
-        n_batches = 20
-        X = np.random.default_rng(0).normal(size=(n_batches * b, d)).astype("float32")
+        X = np.random.default_rng(0).normal(size=(N_BATCHES * b, d)).astype("float32")
         layers = ours(h, k, b, 1, representation).fit(X).net_.module_.dense_layers()
         fits = {
             "tutorial": partial(tutorial, X, h, k, b),
@@ -187,19 +194,13 @@ def step(options):
                 *s, e, r
             ).fit(X),
         }
-
-        def update(fit, n_more=n_epochs, n_batches=n_batches):
-            more = seconds(fit, 1 + n_more) - seconds(fit, 1)
-            return more / (n_more * n_batches)
-
-        measured = {name: partial(update, fit) for name, fit in fits.items()}
-        measured["products"] = partial(products_seconds, layers, b)
+        measured = {n: partial(update_us, fit, n_epochs) for n, fit in fits.items()}
+        measured["products"] = partial(products_us, layers, b)
         for n_threads in (1, 2):
             torch.set_num_threads(n_threads)
             with threadpool_limits(n_threads, user_api="blas"):
                 found = medians(measured, options.repeats)
             case = f"{d}-{h}-{k}/{b}, {n_threads} thread" + "s" * (n_threads - 1)
-            found = {name: 1e6 * value for name, value in found.items()}
             yield from rows_of("step", case, found, "us")
 
 
@@ -305,7 +306,7 @@ def transform(options):
 
 
 FIT_AND_MEASURE = """
-import json, resource, sys, threading, time
+import json, sys, threading, time
 import numpy as np
 from sklearn_dae import DenoisingAutoencoderTransformer
 
@@ -341,14 +342,13 @@ print(json.dumps([peak[0] - before, seconds]))
 """
 
 
-def in_fresh_process(code, *args, **environment):
+def in_fresh_process(code, *args):
     """What a Python program prints as JSON."""
     found = subprocess.run(
         [sys.executable, "-c", code, *map(json.dumps, args)],
         capture_output=True,
         text=True,
         check=True,
-        env=os.environ | environment,
     )
     return json.loads(found.stdout)
 
@@ -450,9 +450,8 @@ def busy(options):
             other.wait()
 
     measured = {"alone": fit, "busy": fit_beside_another}
-    for _ in tqdm(range(1), "busy"):
-        found = medians(measured, options.repeats)
-        yield from rows_of("busy", "5000 x 50, default", found, "s")
+    found = medians(measured, options.repeats)
+    yield from rows_of("busy", "5000 x 50, default", found, "s")
 
 
 def gpu(options):
@@ -461,20 +460,14 @@ def gpu(options):
         print("gpu: PyTorch finds none here, so nothing is measured")
         return
     for d, h, k, b, representation, n_epochs in tqdm(SHAPES, "gpu"):
-        X = np.random.default_rng(0).normal(size=(20 * b, d)).astype("float32")
+        X = np.random.default_rng(0).normal(size=(N_BATCHES * b, d)).astype("float32")
         dae = ours(h, k, b, 1, representation, device="cuda")
         fits = {
             "tutorial": lambda e, X=X, s=(h, k, b): tutorial(X, *s, e, "cuda"),
             "sklearn_dae": lambda e, X=X, dae=dae: dae.set_params(max_iter=e).fit(X),
         }
-
-        def update(fit, n_more=n_epochs):
-            return (seconds(fit, 1 + n_more) - seconds(fit, 1)) / (n_more * 20)
-
-        found = medians(
-            {n: partial(update, f) for n, f in fits.items()}, options.repeats
-        )
-        found = {name: 1e6 * value for name, value in found.items()}
+        measured = {n: partial(update_us, fit, n_epochs) for n, fit in fits.items()}
+        found = medians(measured, options.repeats)
         yield from rows_of("gpu", f"{d}-{h}-{k}/{b}", found, "us")
 
 

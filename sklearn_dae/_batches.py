@@ -81,8 +81,8 @@ class ShuffledBatches:
     """Training batches: every epoch in a new order, every batch under new noise.
 
     The rows are dealt evenly, so that no batch is much smaller than the others. Several
-    batches are corrupted and encoded at once, as many as stay in a processor's cache,
-    since the calls would cost more than the work.
+    batches are corrupted and encoded at once, since for small ones the calls cost more
+    than the work; not more of them than stay in a processor's cache.
 
     Parameters
     ----------

@@ -33,16 +33,29 @@ class _Display:
 
     figsize = (6.4, 4.8)
 
-    def _set_axes(self, ax):
+    def plot(self, *, ax=None):
+        """Plot what the display holds.
+
+        Parameters
+        ----------
+        ax : matplotlib Axes, default=None
+            Axes to plot on; new ones if None.
+
+        Returns
+        -------
+        display : object
+            Itself.
+        """
         if ax is None:
             _, ax = _pyplot().subplots(figsize=self.figsize, layout="constrained")
         self.ax_ = ax
         self.figure_ = ax.figure
-        return ax
+        self._draw(ax)
+        return self
 
 
 class LossCurveDisplay(_Display):
-    """Losses of all epochs.
+    """Losses of all epochs, the best of them, and 1.0, what the columns' means cost.
 
     Make it with :meth:`from_estimator`.
 
@@ -100,20 +113,7 @@ class LossCurveDisplay(_Display):
             validation_loss_curve=estimator.validation_loss_curve_,
         ).plot(ax=ax)
 
-    def plot(self, *, ax=None):
-        """Plot the losses, the best of them, and 1.0, what the columns' means cost.
-
-        Parameters
-        ----------
-        ax : matplotlib Axes, default=None
-            Axes to plot on; new ones if None.
-
-        Returns
-        -------
-        display : LossCurveDisplay
-            Itself.
-        """
-        ax = self._set_axes(ax)
+    def _draw(self, ax):
         curves = {"training rows": self.loss_curve}
         if self.validation_loss_curve:
             curves["validation rows"] = self.validation_loss_curve
@@ -129,11 +129,12 @@ class LossCurveDisplay(_Display):
         ax.axhline(1.0, color=GREY, linewidth=1, linestyle=":", label="columns' means")
         ax.set(xlabel="epoch", ylabel="loss under noise")
         ax.legend()
-        return self
 
 
 class NoiseFactorDisplay(_Display):
-    """Scores of a search by the noise factor.
+    """Mean scores of a search by the noise factor.
+
+    The bars are a standard deviation over the folds.
 
     Make it with :meth:`from_estimator`.
 
@@ -215,20 +216,7 @@ class NoiseFactorDisplay(_Display):
             ax=ax
         )
 
-    def plot(self, *, ax=None):
-        """Plot mean scores, with bars of a standard deviation over the folds.
-
-        Parameters
-        ----------
-        ax : matplotlib Axes, default=None
-            Axes to plot on; new ones if None.
-
-        Returns
-        -------
-        display : NoiseFactorDisplay
-            Itself.
-        """
-        ax = self._set_axes(ax)
+    def _draw(self, ax):
         for k, (noise, (factors, means, deviations)) in enumerate(self.scores.items()):
             ax.errorbar(
                 *(factors, means, deviations),
@@ -240,7 +228,6 @@ class NoiseFactorDisplay(_Display):
         ax.set(xlabel="noise_factor", ylabel="mean score of the folds")
         if len(self.scores) > 1:
             ax.legend(title="noise")
-        return self
 
 
 def _tried(results, name):
@@ -323,20 +310,7 @@ class FeaturesDisplay(_Display):
             y=None if y is None else np.asarray(y),
         ).plot(ax=ax)
 
-    def plot(self, *, ax=None):
-        """Plot one point a row.
-
-        Parameters
-        ----------
-        ax : matplotlib Axes, default=None
-            Axes to plot on; new ones if None.
-
-        Returns
-        -------
-        display : FeaturesDisplay
-            Itself.
-        """
-        ax = self._set_axes(ax)
+    def _draw(self, ax):
         style = {"s": 14, "alpha": 0.8, "linewidths": 0}
         labels = [] if self.y is None else np.unique(self.y)
         if self.y is None:
@@ -360,7 +334,6 @@ class FeaturesDisplay(_Display):
             xlabel=f"1st principal component of the features ({shares[0]})",
             ylabel=f"2nd principal component ({shares[1]})",
         )
-        return self
 
 
 class ReconstructionDisplay(_Display):
@@ -445,20 +418,7 @@ class ReconstructionDisplay(_Display):
         }
         return cls(images=images).plot(ax=ax)
 
-    def plot(self, *, ax=None):
-        """Plot a line of images for each of the kinds.
-
-        Parameters
-        ----------
-        ax : matplotlib Axes, default=None
-            Axes to plot on; new ones if None.
-
-        Returns
-        -------
-        display : ReconstructionDisplay
-            Itself.
-        """
-        ax = self._set_axes(ax)
+    def _draw(self, ax):
         lines = [
             np.pad(images, ((0, 0), (1, 1), (1, 1)), constant_values=np.nan)
             for images in self.images.values()
@@ -470,11 +430,13 @@ class ReconstructionDisplay(_Display):
         ax.set_xticks([])
         ax.tick_params(length=0)
         ax.spines[:].set_visible(False)
-        return self
 
 
 class CellErrorsDisplay(_Display):
     """The oddest rows of a table: which of their cells are odd, what was expected.
+
+    The darker a cell, the odder it is. Where the error is over 1.0, more than the
+    column's mean makes on average, what was expected stands below.
 
     Make it with :meth:`from_estimator`.
 
@@ -556,23 +518,7 @@ class CellErrorsDisplay(_Display):
             column_names=[str(names[column]) for column in columns],
         ).plot(ax=ax)
 
-    def plot(self, *, ax=None):
-        """Plot a field for each cell, the darker the odder.
-
-        Where the error is over 1.0, more than the column's mean makes on average, what
-        was expected stands below.
-
-        Parameters
-        ----------
-        ax : matplotlib Axes, default=None
-            Axes to plot on; new ones if None.
-
-        Returns
-        -------
-        display : CellErrorsDisplay
-            Itself.
-        """
-        ax = self._set_axes(ax)
+    def _draw(self, ax):
         fields = ax.imshow(self.errors, cmap="Oranges", vmin=0, vmax=4, aspect="auto")
         for (row, column), error in np.ndenumerate(self.errors):
             missing = np.isnan(error)
@@ -594,7 +540,6 @@ class CellErrorsDisplay(_Display):
         ax.set_yticks(range(len(self.row_names)), self.row_names)
         ax.set_ylabel("row")
         self.figure_.colorbar(fields, ax=ax, label="error of the cell", extend="max")
-        return self
 
 
 def _short(value):

@@ -248,8 +248,7 @@ def initialize_parameters(
     layers = [layer for layer, _ in network.dense_layers()]
     for layer in layers:
         first = layer is layers[0]
-        fan_in = network.cells.fan_in if first else layer.in_features
+        bound = 1 / math.sqrt(network.cells.fan_in if first else layer.in_features)
         for parameter in layer.parameters():
-            bound = 1 / math.sqrt(fan_in)
             parameter.uniform_(-bound, bound, generator=generator)
     layers[-1].bias.copy_(output_bias)

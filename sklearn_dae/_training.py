@@ -118,8 +118,9 @@ class _ProgressLine(Callback):
 class _Net(NeuralNet):
     """A net of dense layers, trained by steps that are written out.
 
-    The learning rate falls from `lr` to 0 along a half cosine over all epochs. Losses
-    are read once an epoch, so that a GPU is not waited for at every step.
+    The learning rate falls from `lr` to 0 along a half cosine over all epochs, whatever
+    else would set it. Losses are read once an epoch, so that a GPU is not waited for at
+    every step.
     """
 
     def run_single_epoch(

@@ -204,7 +204,8 @@ class DenoisingAutoencoderTransformer(
     callbacks : list of skorch callbacks or None, default=None
         Called by :class:`skorch.NeuralNet` during training, see
         :class:`skorch.callbacks.Callback`. There is a "valid_loss" to monitor only when
-        `early_stopping` is True.
+        `early_stopping` is True. They can neither change the learning rate nor freeze
+        parameters.
 
     device : str, default="cpu"
         PyTorch device of the computations, such as "cpu" or "cuda".
