@@ -16,7 +16,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import torch
 from skorch import NeuralNet
-from skorch.callbacks import Callback, EarlyStopping
+from skorch.callbacks import Callback, EarlyStopping, LRScheduler, ParamMapper
 from skorch.helper import predefined_split
 from skorch.utils import noop
 from torch import Tensor
@@ -244,14 +244,29 @@ class Recipe:
 
 
 def check_callbacks(callbacks: Sequence[Any] | None) -> None:
-    """Raise ValueError unless all are skorch callbacks, by themselves or named."""
-    for callback in callbacks or ():
-        named = isinstance(callback, tuple) and len(callback) == 2
-        if not isinstance(callback[1] if named else callback, Callback):
+    """Raise ValueError unless all are skorch callbacks, by themselves or named.
+
+    Nor may they be of those that training would overrule.
+    """
+    for given in callbacks or ():
+        named = isinstance(given, tuple) and len(given) == 2
+        callback = given[1] if named else given
+        if not isinstance(callback, Callback):
             raise ValueError(
                 f"'callbacks' must hold skorch callbacks, instances of "
-                f"skorch.callbacks.Callback, or pairs of a name and one. Got "
-                f"{callback!r}."
+                f"skorch.callbacks.Callback, or pairs of a name and one. Got {given!r}."
+            )
+        if isinstance(callback, LRScheduler):
+            raise ValueError(
+                f"'callbacks' cannot set the learning rate, which falls from "
+                f"'learning_rate_init' to 0 over 'max_iter' epochs. Got {given!r}: "
+                f"leave it out and set these two parameters instead."
+            )
+        if isinstance(callback, ParamMapper):
+            raise ValueError(
+                f"'callbacks' cannot freeze or set parameters of the network: all of "
+                f"them are initialized from 'random_state' and trained. Got "
+                f"{given!r}: leave it out."
             )
 
 

@@ -204,8 +204,8 @@ class DenoisingAutoencoderTransformer(
     callbacks : list of skorch callbacks or None, default=None
         Called by :class:`skorch.NeuralNet` during training, see
         :class:`skorch.callbacks.Callback`. There is a "valid_loss" to monitor only when
-        `early_stopping` is True. They can neither change the learning rate nor freeze
-        parameters.
+        `early_stopping` is True. Callbacks that set the learning rate or freeze
+        parameters (`LRScheduler`, `ParamMapper` and its subclasses) are refused.
 
     device : str, default="cpu"
         PyTorch device of the computations, such as "cpu" or "cuda".

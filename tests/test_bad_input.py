@@ -8,7 +8,7 @@ import pandas as pd
 import polars as pl
 import pytest
 from sklearn.exceptions import ConvergenceWarning, NotFittedError
-from skorch.callbacks import Callback
+from skorch.callbacks import Callback, Freezer, LRScheduler, ParamMapper
 
 FRAME = pd.DataFrame(np.random.default_rng(0).random((30, 3)), columns=list("abc"))
 
@@ -50,6 +50,9 @@ FRAME = pd.DataFrame(np.random.default_rng(0).random((30, 3)), columns=list("abc
         ({"callbacks": "print"}, "'callbacks' .* Got 'print'"),
         ({"callbacks": [print]}, "'callbacks' must hold skorch callbacks"),
         ({"callbacks": [("a", "b", Callback())]}, "'callbacks' must hold skorch"),
+        ({"callbacks": [LRScheduler()]}, "the learning rate.*Got <.*LRScheduler"),
+        ({"callbacks": [("a", Freezer("*"))]}, "cannot freeze.*'a', <.*: leave it out"),
+        ({"callbacks": [ParamMapper("*")]}, "cannot freeze or set parameters"),
         ({"device": "abacus"}, "'device' .* such as 'cpu'. Got 'abacus'"),
         ({"random_state": -1}, "'random_state' .* Got -1"),
     ],
