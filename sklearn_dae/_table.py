@@ -331,7 +331,7 @@ class TableCodec:
 
     def _numbers(self, X):
         if sparse.issparse(X):
-            return X.tocsr()
+            return _canonical(X.tocsr())
         if _frames.is_frame(X):
             numeric = np.empty((len(X), len(self.numeric_)))
             for j, position in enumerate(self.numeric_):
@@ -542,6 +542,17 @@ class TableCodec:
         if self.template_ is None:
             return of_cells
         return _frames.frame_of_numbers(self.template_, of_cells, index)
+
+
+def _canonical(X):
+    """A CSR matrix with its values in order and one for each place; `X` is not touched.
+
+    Values of one place are summed whenever a matrix becomes dense, but not before.
+    """
+    if not X.has_canonical_format:
+        X = X.copy()
+        X.sum_duplicates()
+    return X
 
 
 def _shares(codes, n_levels):

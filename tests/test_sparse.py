@@ -95,6 +95,35 @@ def test_missing_cells_of_a_sparse_table_are_filled_and_it_stays_sparse(small, c
     assert np.isfinite(expected[3, 2])
 
 
+def test_values_of_one_place_are_summed_and_the_matrix_is_not_changed(small, counts):
+    counts[3, 2] = counts[150, 11] = np.nan
+    rows = sparse.csr_array(counts)
+    # The same rows from last to first, each value in two halves.
+    halves = sparse.csr_array(
+        (
+            np.repeat(rows.data / 2, 2)[::-1],
+            np.repeat(rows.indices, 2)[::-1],
+            2 * (rows.indptr[-1] - rows.indptr[::-1]),
+        ),
+        shape=rows.shape,
+    )
+    canonical = sparse.csr_array(counts[::-1])
+    before = halves.data.copy(), halves.indices.copy()
+    dae, expected = small().fit(halves), small().fit(canonical)
+    for ours, theirs in zip(
+        dae._codec.statistics_, expected._codec.statistics_, strict=True
+    ):
+        np.testing.assert_allclose(ours, theirs)
+    assert dae.loss_curve_ == expected.loss_curve_
+    for method in ("transform", "score", "cell_errors"):
+        of_halves = getattr(dae, method)(halves)
+        np.testing.assert_array_equal(of_halves, getattr(dae, method)(canonical))
+    filled = dae.impute(halves)
+    np.testing.assert_array_equal(filled.toarray(), dae.impute(canonical).toarray())
+    for ours, theirs in zip((halves.data, halves.indices), before, strict=True):
+        np.testing.assert_array_equal(ours, theirs)
+
+
 def test_scaling_that_needs_the_whole_table_is_refused(small, counts):
     with pytest.raises(ValueError, match=r"'quantile' needs .*'standard', 'minmax'"):
         small(scaling="quantile").fit(sparse.csr_array(counts))
