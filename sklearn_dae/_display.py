@@ -64,7 +64,8 @@ class LossCurveDisplay(_Display):
     loss_curve : list of float
         Training loss of each epoch.
     validation_loss_curve : list of float
-        Validation loss of each epoch; empty if there were no validation rows.
+        Validation loss of each epoch, NaN for those without; empty if there were no
+        validation rows.
 
     Attributes
     ----------
@@ -122,10 +123,11 @@ class LossCurveDisplay(_Display):
         ):
             epochs = np.arange(1, len(losses) + 1)
             ax.plot(epochs, losses, style, color=color, label=label)
-        best = int(np.argmin(losses))
-        ax.plot(
-            best + 1, losses[best], "o", color=color, label=f"best: epoch {best + 1}"
-        )
+        # Without any epoch, after Ctrl-C in the first one, none is the best.
+        if len(losses):
+            best = int(np.nanargmin(losses))
+            label = f"best: epoch {best + 1}"
+            ax.plot(best + 1, losses[best], "o", color=color, label=label)
         ax.axhline(1.0, color=GREY, linewidth=1, linestyle=":", label="columns' means")
         ax.set(xlabel="epoch", ylabel="loss under noise")
         ax.legend()

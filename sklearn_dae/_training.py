@@ -61,7 +61,7 @@ SAMPLE_ROWS, SAMPLE_NUMBERS = 10_000, 2**22
 
 
 class History(NamedTuple):
-    """What happened in training, one loss an epoch."""
+    """What happened in training, one loss an epoch; NaN where none was taken."""
 
     losses: list[float]
     validation_losses: list[float]
@@ -461,8 +461,9 @@ def _run(net: NeuralNet, rows: CorruptibleRows, watch: _Watch) -> bool:
 
 
 def _losses(net: NeuralNet, name: str) -> list[float]:
-    """One loss an epoch, of the epochs that came to their end."""
-    return [float(epoch[name]) for epoch in net.history if name in epoch]
+    """One loss of each epoch that trained on all its batches."""
+    trained = [epoch for epoch in net.history if "train_loss" in epoch]
+    return [float(epoch.get(name, math.nan)) for epoch in trained]
 
 
 @torch.inference_mode()

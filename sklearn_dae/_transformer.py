@@ -234,10 +234,12 @@ class DenoisingAutoencoderTransformer(
 
     validation_loss_curve_ : list of float
         Loss on the validation rows after each epoch with `early_stopping`; empty
-        without.
+        without. NaN for epochs without it if `warm_start` has gone on from or to some
+        with it.
 
     best_loss_ : float
-        Smallest validation loss with `early_stopping`, else smallest training loss.
+        Smallest validation loss with `early_stopping`, else smallest training loss;
+        infinite if Ctrl-C came in the first epoch.
 
     n_features_in_ : int
         Number of features seen during :term:`fit`.
@@ -786,12 +788,15 @@ class DenoisingAutoencoderTransformer(
         self.net_ = net
         losses, validation_losses = history.losses, history.validation_losses
         if goes_on:
+            none_before = [np.nan] * len(self.loss_curve_)
+            before = self.validation_loss_curve_ or none_before
             losses = self.loss_curve_ + losses
-            validation_losses = self.validation_loss_curve_ + validation_losses
+            validation_losses = before + validation_losses
+        taken = [loss for loss in validation_losses if not np.isnan(loss)]
         self.loss_curve_ = losses
-        self.validation_loss_curve_ = validation_losses
+        self.validation_loss_curve_ = validation_losses if taken else []
         self.n_iter_ = len(losses)
-        watched = validation_losses if history.validation_losses else losses
+        watched = taken if self.early_stopping else losses
         self.best_loss_ = min(watched, default=np.inf)
         self._representation = self.representation
         self._n_components = self._layer_sizes[-1]

@@ -262,8 +262,12 @@ def test_warm_start_with_another_network(small):
 
 
 class PressCtrlC(Callback):
+    def __init__(self, epoch=3, training=True):
+        self.epoch = epoch
+        self.training = training
+
     def on_batch_end(self, net, training, **kwargs):
-        if training and len(net.history) == 3:
+        if training == self.training and len(net.history) == self.epoch:
             os.kill(os.getpid(), signal.SIGINT)
 
 
@@ -285,3 +289,25 @@ def test_ctrl_c_keeps_the_weights_so_far_and_warns(small, early_stopping):
     assert caught[0].filename == __file__
     assert dae.n_iter_ == len(dae.loss_curve_) == 2
     assert np.isfinite(dae.transform(FRAME)).all()
+
+
+@pytest.mark.usefixtures("sigint")
+@pytest.mark.parametrize("early_stopping", [True, False])
+def test_ctrl_c_in_the_first_epoch(small, early_stopping):
+    dae = small(callbacks=[PressCtrlC(epoch=1)], early_stopping=early_stopping)
+    with pytest.warns(ConvergenceWarning, match="after 0 epochs"):
+        dae.fit(FRAME)
+    assert dae.n_iter_ == 0
+    assert dae.loss_curve_ == dae.validation_loss_curve_ == []
+    assert dae.best_loss_ == np.inf
+    assert np.isfinite(dae.transform(FRAME)).all()
+
+
+@pytest.mark.usefixtures("sigint")
+def test_ctrl_c_before_the_validation_loss_is_known(small):
+    dae = small(callbacks=[PressCtrlC(training=False)], early_stopping=True)
+    with pytest.warns(ConvergenceWarning, match="after 3 epochs"):
+        dae.fit(FRAME)
+    assert len(dae.loss_curve_) == len(dae.validation_loss_curve_) == 3
+    assert np.isnan(dae.validation_loss_curve_).tolist() == [False, False, True]
+    assert dae.best_loss_ == min(dae.validation_loss_curve_[:2])

@@ -62,6 +62,23 @@ def test_without_validation_rows_there_is_one_curve(table):
     assert ax.get_lines()[1].get_ydata()[0] == dae.best_loss_
 
 
+@pytest.mark.parametrize("first", [False, True])
+def test_validation_losses_are_drawn_at_their_epochs(table, first):
+    dae = small(early_stopping=first, warm_start=True).fit(table)
+    dae.set_params(early_stopping=not first).fit(table)
+    training, validation, best, _ = LossCurveDisplay.from_estimator(dae).ax_.get_lines()
+    np.testing.assert_array_equal(training.get_ydata(), dae.loss_curve_)
+    epochs, losses = validation.get_xydata()[np.isfinite(validation.get_ydata())].T
+    assert epochs.tolist() == ([1, 2, 3, 4, 5] if first else [6, 7, 8, 9, 10])
+    assert best.get_xydata()[0].tolist() == [epochs[losses.argmin()], losses.min()]
+    assert dae.best_loss_ == (min(dae.loss_curve_) if first else losses.min())
+
+
+def test_a_fit_that_ended_in_its_first_epoch_has_no_best_one():
+    display = LossCurveDisplay(loss_curve=[], validation_loss_curve=[]).plot()
+    assert legend_of(display.ax_) == ["training rows", "columns' means"]
+
+
 def test_scores_of_a_search_by_noise_factor_and_noise(table):
     grid = {"noise": ["swap", "masking"], "noise_factor": [0.4, 0.1]}
     search = GridSearchCV(small(), grid, cv=3).fit(table)
