@@ -144,7 +144,7 @@ class NoiseFactorDisplay(_Display):
     ----------
     scores : dict of str to ndarray of shape (3, n_factors)
         Noise factors, mean scores and their standard deviations over the folds, by the
-        name of the noise; by "" if the search tried one noise only.
+        name of the noise; by "" where the search tried none.
 
     Attributes
     ----------
@@ -177,7 +177,8 @@ class NoiseFactorDisplay(_Display):
         estimator : GridSearchCV or RandomizedSearchCV
             A fitted search over `noise_factor`, of the transformer by itself or as a
             step of a Pipeline. Of other parameters than `noise` the best values are
-            taken for each factor.
+            taken for each factor; candidates of grids without `noise_factor` are left
+            out. Of several metrics the one that `refit` names is taken.
         ax : matplotlib Axes, default=None
             Axes to plot on; new ones if None.
 
@@ -189,29 +190,24 @@ class NoiseFactorDisplay(_Display):
         Raises
         ------
         ValueError
-            If the search did not try noise factors, single numbers.
+            If the search did not try noise factors, single numbers, or if it was by
+            several metrics and `refit` names none.
         """
         check_is_fitted(estimator)
-        results = estimator.cv_results_
-        factors = _tried(results, "noise_factor")
-        if factors is None or not all(np.isscalar(factor) for factor in factors):
-            tried = [name for name in results if name.startswith("param_")]
-            raise ValueError(
-                f"'estimator' must be a search over 'noise_factor' with single numbers "
-                f"to try. Got one over {tried}."
-            )
-        noises = _tried(results, "noise")
-        noises = [""] * len(factors) if noises is None else list(map(str, noises))
+        results, metric = estimator.cv_results_, _metric_of(estimator)
+        tried = _tried(results)
         best = {}
         # Candidates whose fit failed have no score: they come first and lose.
-        means = np.nan_to_num(results["mean_test_score"], nan=-np.inf)
+        means = np.nan_to_num(results[f"mean_test_{metric}"], nan=-np.inf)
         for candidate in np.argsort(means, kind="stable"):
-            best[noises[candidate], float(factors[candidate])] = candidate
+            if "noise_factor" in tried[candidate]:
+                noise = str(tried[candidate].get("noise", ""))
+                best[noise, float(tried[candidate]["noise_factor"])] = candidate
         scores = {}
         for noise, factor in sorted(best):
             of_candidate = (
-                results[name][best[noise, factor]]
-                for name in ("mean_test_score", "std_test_score")
+                results[f"{statistic}_test_{metric}"][best[noise, factor]]
+                for statistic in ("mean", "std")
             )
             scores.setdefault(noise, []).append((factor, *of_candidate))
         return cls(scores={name: np.array(s).T for name, s in scores.items()}).plot(
@@ -225,21 +221,44 @@ class NoiseFactorDisplay(_Display):
                 color=COLORS[k % len(COLORS)],
                 marker=MARKERS[k % len(MARKERS)],
                 capsize=3,
-                label=noise,
+                label=noise or "not searched",
             )
         ax.set(xlabel="noise_factor", ylabel="mean score of the folds")
         if len(self.scores) > 1:
             ax.legend(title="noise")
 
 
-def _tried(results, name):
-    """What a search tried of a parameter, by itself or of a step; None if nothing."""
-    for key, values in results.items():
-        if key == f"param_{name}" or (
-            key.startswith("param_") and key.endswith(f"__{name}")
-        ):
-            return values
-    return None
+def _metric_of(search):
+    """The metric to plot of a search, as `cv_results_` calls it."""
+    metrics = [
+        name.removeprefix("mean_test_")
+        for name in search.cv_results_
+        if name.startswith("mean_test_")
+    ]
+    if metrics == ["score"]:
+        return "score"
+    if search.refit not in metrics:
+        raise ValueError(
+            f"'refit' of a search by several metrics must name the one to plot, one of "
+            f"{metrics}. Got {search.refit!r}. Set it by set_params; the search need "
+            f"not be fitted again."
+        )
+    return search.refit
+
+
+def _tried(results):
+    """The parameters that each candidate tried, by their names without the step's."""
+    tried = [
+        {name.split("__")[-1]: value for name, value in params.items()}
+        for params in results["params"]
+    ]
+    factors = [params["noise_factor"] for params in tried if "noise_factor" in params]
+    if not factors or not all(map(np.isscalar, factors)):
+        raise ValueError(
+            f"'estimator' must be a search over 'noise_factor' with single numbers to "
+            f"try. Got one over {sorted(set().union(*tried))}."
+        )
+    return tried
 
 
 class FeaturesDisplay(_Display):

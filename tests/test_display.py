@@ -110,8 +110,41 @@ def test_scores_of_a_pipeline_are_the_best_over_other_parameters(digits):
 
 def test_a_search_without_noise_factors_is_refused(table):
     search = GridSearchCV(small(), {"noise": ["swap"]}, cv=2).fit(table)
-    with pytest.raises(ValueError, match=r"single numbers.*param_noise"):
+    with pytest.raises(ValueError, match=r"single numbers.*\['noise'\]"):
         NoiseFactorDisplay.from_estimator(search)
+
+
+def test_candidates_without_a_noise_factor_are_left_out(table):
+    grids = [
+        {"noise": ["swap"], "noise_factor": [0.1, 0.3]},
+        {"noise_factor": [0.2]},
+        {"noise": [None]},
+    ]
+    search = GridSearchCV(small(), grids, cv=2).fit(table)
+    display = NoiseFactorDisplay.from_estimator(search)
+    means = search.cv_results_["mean_test_score"]
+    assert display.scores["swap"][:2].tolist() == [[0.1, 0.3], means[:2].tolist()]
+    assert display.scores[""][:2].tolist() == [[0.2], [means[2]]]
+    assert len(display.scores) == 2
+    assert legend_of(display.ax_) == ["not searched", "swap"]
+
+
+def test_of_several_metrics_refit_names_the_one_that_is_shown(table):
+    def width(dae, X, y=None):
+        return dae.transform(X).shape[1]
+
+    metrics = {"error": lambda dae, X, y=None: -dae.score(X), "width": width}
+    search = GridSearchCV(
+        small(), {"noise_factor": [0.1, 0.2]}, cv=2, scoring=metrics, refit=False
+    ).fit(table)
+    with pytest.raises(
+        ValueError, match=r"one of \['error', 'width'\]. Got False. Set"
+    ):
+        NoiseFactorDisplay.from_estimator(search)
+    display = NoiseFactorDisplay.from_estimator(search.set_params(refit="error"))
+    np.testing.assert_array_equal(
+        display.scores[""][1], search.cv_results_["mean_test_error"]
+    )
 
 
 def test_features_are_projected_and_coloured_by_label(digits):
