@@ -7,7 +7,10 @@ from __future__ import annotations
 
 import numpy as np
 from sklearn.decomposition import PCA
+from sklearn.utils import check_consistent_length, column_or_1d
 from sklearn.utils.validation import check_is_fitted
+
+from ._frames import is_missing
 
 # Okabe and Ito's colours: the colour-blind tell them apart, and they show on white and
 # on black.
@@ -269,11 +272,11 @@ class FeaturesDisplay(_Display):
     Parameters
     ----------
     components : ndarray of shape (n_samples, 2)
-        Where the rows lie.
+        Where the rows lie; the second number is 0 if there is one feature only.
     explained_variance_ratio : ndarray of shape (2,)
         The share of the features' variance that each dimension shows.
     y : ndarray of shape (n_samples,) or None
-        Labels, which the colours tell.
+        Labels, which the colours tell. Rows without one are grey.
 
     Attributes
     ----------
@@ -312,8 +315,8 @@ class FeaturesDisplay(_Display):
         X : array-like, sparse matrix or DataFrame of shape (n_samples, n_features)
             Rows, at least two.
         y : array-like of shape (n_samples,), default=None
-            Labels of the rows. More than twelve different numbers are taken as
-            quantities.
+            Labels of the rows, None or NaN where there is none. More than twelve
+            different numbers are taken as quantities.
         ax : matplotlib Axes, default=None
             Axes to plot on; new ones if None.
 
@@ -324,37 +327,51 @@ class FeaturesDisplay(_Display):
         """
         check_is_fitted(estimator)
         features = np.asarray(estimator.transform(X))
+        if y is not None:
+            check_consistent_length(features, y)
+        if features.shape[1] == 1:
+            features = np.pad(features, ((0, 0), (0, 1)))
         pca = PCA(2, random_state=0).set_output(transform="default")
         return cls(
             components=pca.fit_transform(features),
             explained_variance_ratio=pca.explained_variance_ratio_,
-            y=None if y is None else np.asarray(y),
+            y=None if y is None else column_or_1d(y),
         ).plot(ax=ax)
 
     def _draw(self, ax):
         style = {"s": 14, "alpha": 0.8, "linewidths": 0}
-        labels = [] if self.y is None else np.unique(self.y)
         if self.y is None:
             ax.scatter(*self.components.T, color=COLORS[0], **style)
-        elif len(labels) > 12 and np.issubdtype(self.y.dtype, np.number):
-            points = ax.scatter(*self.components.T, c=self.y, cmap="viridis", **style)
-            self.figure_.colorbar(points, ax=ax)
         else:
-            for k, label in enumerate(labels):
-                marker = MARKERS[k // len(COLORS) % len(MARKERS)]
-                ax.scatter(
-                    *self.components[self.y == label].T,
-                    color=COLORS[k % len(COLORS)],
-                    marker=marker,
-                    label=str(label),
-                    **style,
-                )
-            ax.legend(loc="upper left", bbox_to_anchor=(1.0, 1.0), fontsize="small")
+            missing = np.array([is_missing(label) for label in self.y])
+            if missing.any():
+                points = self.components[missing]
+                ax.scatter(*points.T, color=GREY, label="missing", **style)
+            # The type that the labels have without the missing ones.
+            labels = np.array(list(self.y[~missing]))
+            self._draw_labelled(ax, self.components[~missing], labels, style)
+            if ax.get_legend_handles_labels()[0]:
+                ax.legend(loc="upper left", bbox_to_anchor=(1.0, 1.0), fontsize="small")
         shares = [f"{share:.0%}" for share in self.explained_variance_ratio]
         ax.set(
             xlabel=f"1st principal component of the features ({shares[0]})",
             ylabel=f"2nd principal component ({shares[1]})",
         )
+
+    def _draw_labelled(self, ax, components, labels, style):
+        different = np.unique(labels)
+        if len(different) > 12 and np.issubdtype(labels.dtype, np.number):
+            points = ax.scatter(*components.T, c=labels, cmap="viridis", **style)
+            self.figure_.colorbar(points, ax=ax)
+            return
+        for k, label in enumerate(different):
+            ax.scatter(
+                *components[labels == label].T,
+                color=COLORS[k % len(COLORS)],
+                marker=MARKERS[k // len(COLORS) % len(MARKERS)],
+                label=str(label),
+                **style,
+            )
 
 
 class ReconstructionDisplay(_Display):

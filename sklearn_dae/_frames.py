@@ -28,6 +28,12 @@ def is_frame(X):
     return is_pandas(X) or is_polars(X)
 
 
+def is_missing(value):
+    """Whether a cell, or a label, stands for none."""
+    # pd.NA cannot be compared; NaN is not equal to itself.
+    return value is None or type(value).__name__ == "NAType" or value != value
+
+
 def _is_pandas_series(column):
     pandas = sys.modules.get("pandas")
     return pandas is not None and isinstance(column, pandas.Series)

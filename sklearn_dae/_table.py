@@ -128,7 +128,7 @@ class Levels:
     """
 
     def __init__(self, values, min_frequency, max_categories, fallback):
-        counts = Counter(value for value in values if not _is_missing(value))
+        counts = Counter(value for value in values if not _frames.is_missing(value))
         ranked = [level for level, _ in counts.most_common()] or [fallback]
         n_kept = len(ranked)
         if min_frequency is not None:
@@ -149,16 +149,11 @@ class Levels:
         codes = self._codes
         return np.array(
             [
-                codes.get(value, UNSEEN) if not _is_missing(value) else MISSING
+                codes.get(value, UNSEEN) if not _frames.is_missing(value) else MISSING
                 for value in values
             ],
             dtype=np.int32,
         )
-
-
-def _is_missing(value):
-    # pd.NA cannot be compared; NaN is not equal to itself.
-    return value is None or type(value).__name__ == "NAType" or value != value
 
 
 class TableCodec:

@@ -16,7 +16,7 @@ from sklearn_dae import DenoisingAutoencoderTransformer
 PACKAGE = Path(sklearn_dae.__file__).parent
 MAY_IMPORT = {
     "__init__": {"_display", "_transformer"},
-    "_display": set(),
+    "_display": {"_frames"},
     "_transformer": {"_columns", "_frames", "_table", "_training"},
     "_columns": {"_frames", "_training"},
     "_table": {"_cells", "_frames"},

@@ -178,6 +178,52 @@ def test_features_without_labels_or_coloured_by_a_quantity(table, quantity):
         np.testing.assert_array_equal(points.get_array(), y)
 
 
+@pytest.mark.parametrize(
+    "y",
+    [
+        np.array(["a", "b", None] * 40, dtype=object),
+        pd.Series(["a", "b", pd.NA] * 40, dtype="string"),
+        pd.Series(["a", "b", np.nan] * 40, dtype="category"),
+        pl.Series(["a", "b", None] * 40),
+        ["a", "b", None] * 40,
+        [0.0, 1.0, np.nan] * 40,
+        pd.DataFrame({"y": pd.Series([0, 1, pd.NA] * 40, dtype="Int64")}),
+    ],
+)
+def test_rows_without_a_label_are_grey(table, y):
+    display = FeaturesDisplay.from_estimator(small().fit(table), table, y)
+    missing, *groups = display.ax_.collections
+    np.testing.assert_array_equal(missing.get_offsets(), display.components[2::3])
+    np.testing.assert_allclose(missing.get_facecolor()[0, :3], 128 / 255)
+    for k, group in enumerate(groups):
+        np.testing.assert_array_equal(group.get_offsets(), display.components[k::3])
+    assert legend_of(display.ax_)[0] == "missing"
+    assert len(groups) == 2
+
+
+def test_quantities_may_be_missing(table):
+    y = pd.Series(table[:, 0]).astype("Float64").mask(np.arange(120) < 7)
+    display = FeaturesDisplay.from_estimator(small().fit(table), table, y)
+    missing, points = display.ax_.collections
+    np.testing.assert_array_equal(missing.get_offsets(), display.components[:7])
+    np.testing.assert_array_equal(points.get_array(), table[7:, 0])
+    assert legend_of(display.ax_) == ["missing"]
+
+
+def test_one_feature_lies_on_a_line(table):
+    dae = small(n_components=1, representation="latent").fit(table)
+    display = FeaturesDisplay.from_estimator(dae, table)
+    np.testing.assert_allclose(np.ptp(display.components, axis=0)[1], 0, atol=1e-6)
+    np.testing.assert_allclose(display.explained_variance_ratio, [1, 0], atol=1e-6)
+
+
+def test_labels_must_be_as_many_as_rows(table):
+    with pytest.raises(
+        ValueError, match=r"inconsistent numbers of samples: \[120, 7\]"
+    ):
+        FeaturesDisplay.from_estimator(small().fit(table), table, [0] * 7)
+
+
 def test_images_stand_one_above_the_other(digits):
     X, X_noisy = (X.astype(int) for X in digits[:2])
     dae = small(scaling="minmax").fit(X)
