@@ -19,6 +19,8 @@ from ._cells import Cells, ColumnSummary, SparseCells, pieces_of
 
 # Scaled values are cut off here: their squares must be float32 numbers.
 LARGEST = 1e15
+# The largest float64, and the smallest scale: half of it still divides precisely.
+FLOAT_MAX, SCALE_MIN = np.finfo(np.float64).max, 2 * np.finfo(np.float64).tiny
 # Rows that quantiles are estimated from.
 QUANTILE_ROWS = 10_000
 # Codes of cells without a level.
@@ -72,40 +74,51 @@ class ColumnStatistics(NamedTuple):
     def of(cls, X):
         """The statistics of the columns of `X`, taken some rows at a time.
 
-        In two passes: scikit-learn's `StandardScaler.partial_fit` gives NaN for a
-        column whose first rows are all missing.
+        In three passes: scikit-learn's `StandardScaler.partial_fit` gives NaN for a
+        column whose first rows are all missing, and squares of large values overflow.
         """
         if sparse.issparse(X):
             return cls._of_sparse(X)
         pieces = pieces_of(*X.shape)
         n_observed = np.zeros(X.shape[1])
-        total = np.zeros(X.shape[1])
         low, high = np.full(X.shape[1], np.nan), np.full(X.shape[1], np.nan)
         for rows in pieces:
             n_observed += (~np.isnan(X[rows])).sum(axis=0)
-            total += np.nansum(X[rows], axis=0, dtype=np.float64)
             low = np.fmin(low, np.fmin.reduce(X[rows]))
             high = np.fmax(high, np.fmax.reduce(X[rows]))
         n_observed = np.maximum(n_observed, 1)
-        mean = total / n_observed
-        squares = np.zeros(X.shape[1])
+        unit = _unit(low, high)
+        total, squares = np.zeros(X.shape[1]), np.zeros(X.shape[1])
         for rows in pieces:
-            squares += np.nansum(np.square(X[rows] - mean), axis=0)
+            total += np.nansum(X[rows] / unit, axis=0)
+        mean = total / n_observed
+        for rows in pieces:
+            squares += np.nansum(np.square(X[rows] / unit - mean), axis=0)
         std = np.sqrt(squares / n_observed)
-        return cls._checked(mean, std, low, high)
+        return cls._checked(unit * mean, unit * std, low, high)
 
     @classmethod
     def _of_sparse(cls, X):
-        with np.errstate(invalid="ignore"):
-            mean, variance = mean_variance_axis(X.astype(np.float64), axis=0)
         low, high = min_max_axis(X, axis=0, ignore_nan=True)
-        return cls._checked(np.nan_to_num(mean), np.sqrt(variance), low, high)
+        unit = _unit(low, high)
+        X = X.astype(np.float64)
+        X.data /= unit[X.indices]
+        with np.errstate(invalid="ignore"):
+            mean, variance = mean_variance_axis(X, axis=0)
+        mean, std = unit * np.nan_to_num(mean), unit * np.sqrt(variance)
+        return cls._checked(mean, std, low, high)
 
     @classmethod
     def _checked(cls, mean, std, low, high):
         low, high = np.nan_to_num([low, high]).astype(np.float64)
-        std = np.where((std > 0) & (low < high), std, 1.0)
+        std = np.where((std > 0) & (low < high), np.maximum(std, SCALE_MIN), 1.0)
         return cls(mean, std, low, high)
+
+
+def _unit(low, high):
+    """Powers of two near the largest magnitudes of columns: they divide exactly."""
+    largest = np.nan_to_num(np.fmax(np.abs(low), np.abs(high))).astype(np.float64)
+    return np.ldexp(1.0, np.frexp(largest)[1] - 1)
 
 
 class Levels:
@@ -257,12 +270,18 @@ class TableCodec:
         self.statistics_ = ColumnStatistics.of(numeric)
         mean, std, low, high = self.statistics_
         self.constant_ = low == high
+        # Halves, since the range of a column may be larger than the largest number.
         if self.scaling == "standard":
-            self._center, self._scale = mean, std
+            self._half_center, self._half_scale = mean / 2, std / 2
         elif self.scaling == "minmax":
-            self._center, self._scale = low, np.where(self.constant_, 1.0, high - low)
+            half_range = np.where(self.constant_, 0.5, high / 2 - low / 2)
+            self._half_center = low / 2
+            self._half_scale = np.maximum(half_range, SCALE_MIN / 2)
+        elif self.scaling == "quantile":
+            # Scikit-learn takes for the end of a column all that is within 1e-7 of it.
+            self._half_center, self._half_scale = 0.0, np.minimum(std, 2.0) / 2
         else:
-            self._center, self._scale = 0.0, 1.0
+            self._half_center, self._half_scale = 0.0, 0.5
         self._quantiles = None
         if self.scaling == "quantile" and len(self.numeric_):
             self._quantiles = self._fit_quantiles(numeric, random_state)
@@ -274,7 +293,7 @@ class TableCodec:
             rows = random_state.choice(len(numeric), QUANTILE_ROWS, replace=False)
             sample = numeric[rows]
         unobserved = np.isnan(sample).all(axis=0)
-        sample = np.where(unobserved, self.statistics_.mean, sample)
+        sample = np.where(unobserved, 0.0, sample / 2 / self._half_scale)
         quantiles = QuantileTransformer(
             n_quantiles=min(1000, len(sample)), output_distribution="normal"
         )
@@ -375,16 +394,22 @@ class TableCodec:
         """What `_scaled` does, to the values that are not zero and to zero itself."""
         self._check_dense(numeric)
         numbers = sparse.csr_array(numeric if order is None else numeric[order])
-        factors = np.where(self.constant_, 0.0, 1 / np.asarray(self._scale))
-        data = (numbers.data * factors[numbers.indices]).astype(np.float32)
+        half_scale = np.where(self.constant_, np.inf, self._half_scale)
+        with np.errstate(over="ignore"):
+            data = numbers.data.astype(np.float64) / 2 / half_scale[numbers.indices]
+        data = np.clip(data, -LARGEST, LARGEST).astype(np.float32)
         numbers = sparse.csr_array(
             (data, numbers.indices, numbers.indptr), shape=numbers.shape
         )
-        return SparseCells(numbers, (-self._center * factors).astype(np.float32))
+        zeros = -self._half_center / half_scale
+        return SparseCells(numbers, zeros.astype(np.float32))
 
     def _scaled(self, values):
-        values = (values.astype(np.float64) - self._center) / self._scale
+        with np.errstate(over="ignore"):  # And cut off below.
+            values = values.astype(np.float64) / 2 - self._half_center
+            values /= self._half_scale
         if self._quantiles is not None:
+            values = np.clip(values, -FLOAT_MAX, FLOAT_MAX)
             values = self._quantiles.transform(values)
         # A constant column says nothing, also where its value is another one.
         values[:, self.constant_] *= 0
@@ -423,7 +448,9 @@ class TableCodec:
         values = numeric.astype(np.float64)
         if self._quantiles is not None:
             values = self._quantiles.inverse_transform(values)
-        values = values * self._scale + self._center
+        with np.errstate(over="ignore"):
+            values = 2 * (values * self._half_scale + self._half_center)
+        values = np.clip(values, -FLOAT_MAX, FLOAT_MAX)
         return np.where(self.constant_, self.statistics_.low, values)
 
     def hide(self, table, hidden):
@@ -465,7 +492,8 @@ class TableCodec:
 
     def _errors(self, table, values, probabilities):
         errors = np.empty((len(table), self.n_features), dtype=np.float32)
-        scaled = (table.numeric - values) / self.statistics_.std
+        with np.errstate(over="ignore"):
+            scaled = (table.numeric / 2 - values / 2) / (self.statistics_.std / 2)
         errors[:, self.numeric_] = np.square(np.clip(scaled, -LARGEST, LARGEST))
         for k, position in enumerate(self.categorical_):
             codes, shares = table.codes[:, k], self.frequencies_[k]

@@ -4,6 +4,7 @@ import numpy as np
 import pandas as pd
 import polars as pl
 import pytest
+from scipy import sparse
 from sklearn.preprocessing import OneHotEncoder
 
 from sklearn_dae._columns import find_categorical
@@ -66,6 +67,38 @@ def test_large_offsets_survive():
     numeric = scaled(codec, X)
     assert len(np.unique(numeric)) == 200
     np.testing.assert_allclose(decoded(codec, numeric), X, rtol=0, atol=1e-5)
+
+
+@pytest.mark.parametrize("unit", [1e-300, 1e-9, 1e9, 1e300])
+@pytest.mark.parametrize("scaling", ["standard", "minmax", "quantile"])
+def test_cells_do_not_depend_on_the_unit(table, scaling, unit):
+    expected = scaled(fitted(table, scaling), table)
+    codec = fitted(table * unit, scaling)
+    numeric = scaled(codec, table * unit)
+    np.testing.assert_allclose(numeric, expected, rtol=1e-4, atol=1e-5)
+    np.testing.assert_allclose(decoded(codec, numeric), table * unit, rtol=1e-3)
+    if scaling != "quantile":
+        X = sparse.csr_array(table * unit)
+        of_sparse = fitted(X, scaling)
+        for ours, dense in zip(of_sparse.statistics_, codec.statistics_, strict=True):
+            np.testing.assert_allclose(ours, dense, rtol=1e-6)
+        cells = of_sparse.encode(of_sparse.read(X)).rows(slice(None))
+        np.testing.assert_allclose(cells.numeric, expected, rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize("scaling", ["standard", "minmax", "quantile"])
+def test_ranges_larger_than_any_number(scaling):
+    largest = np.finfo(np.float64).max
+    X = np.array([[largest, 5e-324], [-largest, 0.0], [0.0, 0.0], [np.nan, 0.0]])
+    codec = fitted(X, scaling)
+    numeric = scaled(codec, X)[:3]
+    assert np.isfinite(numeric).all()
+    high, low, middle = numeric[:, 0]
+    assert high - middle == pytest.approx(middle - low)
+    assert decoded(codec, 9 * numeric)[0, 0] == largest
+    errors = codec.errors(codec.read(X[:3]), -numeric, np.empty((3, 0)))
+    assert np.isfinite(errors).all()
+    assert np.isfinite(scaled(codec, np.full((1, 2), largest))).all()
 
 
 def test_many_rows_are_encoded_in_pieces_like_few():
