@@ -134,9 +134,8 @@ class FixedBatches:
     def __init__(self, dataset: CorruptibleRows, batch_size: int):
         self.dataset = dataset
         self.batch_size = batch_size
-        generator = dataset.generator
-        drawn = torch.randint(2**62, (1,), generator=generator, device=generator.device)
-        self.seed = int(drawn)
+        # Drawing one would change the training that a callback only looks at.
+        self.seed = dataset.generator.initial_seed() + 1
 
     def __len__(self) -> int:
         return n_batches(len(self.dataset), self.batch_size)

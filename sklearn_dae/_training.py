@@ -16,7 +16,13 @@ from typing import Any, NamedTuple
 import numpy as np
 import torch
 from skorch import NeuralNet
-from skorch.callbacks import Callback, EarlyStopping, LRScheduler, ParamMapper
+from skorch.callbacks import (
+    BatchScoring,
+    Callback,
+    EarlyStopping,
+    LRScheduler,
+    ParamMapper,
+)
 from skorch.helper import predefined_split
 from skorch.utils import noop
 from torch import Tensor
@@ -268,6 +274,12 @@ def check_callbacks(callbacks: Sequence[Any] | None) -> None:
                 f"them are initialized from 'random_state' and trained. Got "
                 f"{given!r}: leave it out."
             )
+        if isinstance(callback, BatchScoring):
+            raise ValueError(
+                f"'callbacks' cannot score batches, whose targets are cells and their "
+                f"weights. Got {given!r}: use an EpochScoring, whose function is given "
+                f"the net and a dataset."
+            )
 
 
 def check_device(device: str) -> None:
@@ -422,6 +434,8 @@ def _build_net(
         train_split=validation_rows and predefined_split(validation_rows),
         device=recipe.device,
         verbose=recipe.verbose,
+        # For a user's EpochScoring, which could not make arrays of cells and weights.
+        use_caching=False,
     )
     if recipe.verbose < 2:
         net.set_params(callbacks__print_log=None)

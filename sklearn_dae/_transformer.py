@@ -205,7 +205,9 @@ class DenoisingAutoencoderTransformer(
         Called by :class:`skorch.NeuralNet` during training, see
         :class:`skorch.callbacks.Callback`. There is a "valid_loss" to monitor only when
         `early_stopping` is True. Callbacks that set the learning rate or freeze
-        parameters (`LRScheduler`, `ParamMapper` and its subclasses) are refused.
+        parameters (`LRScheduler`, `ParamMapper` and its subclasses) are refused, and
+        `BatchScoring`. The function of an `EpochScoring` is given the net and a dataset
+        of the training or validation rows, which ``net.predict`` takes, and no `y`.
 
     device : str, default="cpu"
         PyTorch device of the computations, such as "cpu" or "cuda".

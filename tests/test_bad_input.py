@@ -8,7 +8,13 @@ import pandas as pd
 import polars as pl
 import pytest
 from sklearn.exceptions import ConvergenceWarning, NotFittedError
-from skorch.callbacks import Callback, Freezer, LRScheduler, ParamMapper
+from skorch.callbacks import (
+    BatchScoring,
+    Callback,
+    Freezer,
+    LRScheduler,
+    ParamMapper,
+)
 
 FRAME = pd.DataFrame(np.random.default_rng(0).random((30, 3)), columns=list("abc"))
 
@@ -53,6 +59,7 @@ FRAME = pd.DataFrame(np.random.default_rng(0).random((30, 3)), columns=list("abc
         ({"callbacks": [LRScheduler()]}, "the learning rate.*Got <.*LRScheduler"),
         ({"callbacks": [("a", Freezer("*"))]}, "cannot freeze.*'a', <.*: leave it out"),
         ({"callbacks": [ParamMapper("*")]}, "cannot freeze or set parameters"),
+        ({"callbacks": [BatchScoring("r2")]}, "cannot score batches.*: use an Epoch"),
         ({"device": "abacus"}, "'device' .* such as 'cpu'. Got 'abacus'"),
         ({"random_state": -1}, "'random_state' .* Got -1"),
     ],

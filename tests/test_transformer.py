@@ -309,6 +309,23 @@ def test_skorch_callbacks_are_called_and_left_to_the_user(small, table):
     assert len(callbacks) == 2
 
 
+@pytest.mark.parametrize("on_train", [False, True])
+def test_a_users_score_is_taken_every_epoch_and_changes_nothing(small, table, on_train):
+    scores = []
+
+    def score(net, X, y=None):
+        scores.append((len(X), net.predict(X).std()))
+        return scores[-1][1]
+
+    scoring = EpochScoring(score, on_train=on_train)
+    frozen = {"learning_rate_init": 1e-30, "early_stopping": True}
+    dae = small(callbacks=[scoring], **frozen).fit(table)
+    assert len(scores) == 5
+    assert scores[0][0] == (108 if on_train else 12)
+    assert len(set(scores)) == 1
+    assert dae.loss_curve_ == small(**frozen).fit(table).loss_curve_
+
+
 def test_callback_may_stop_training_without_a_warning(small, table):
     class Stop(Callback):
         def on_epoch_end(self, net, **kwargs):
