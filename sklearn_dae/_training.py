@@ -117,8 +117,10 @@ class _ProgressLine(Callback):
         self.line_.set_postfix(losses, refresh=False)
         self.line_.update()
 
-    def on_train_end(self, net: NeuralNet, **kwargs: Any) -> None:
-        self.line_.close()
+    def close(self) -> None:
+        """End the line, if it has begun."""
+        if hasattr(self, "line_"):
+            self.line_.close()
 
 
 class _Net(NeuralNet):
@@ -463,14 +465,20 @@ def _run(net: NeuralNet, rows: CorruptibleRows, watch: _Watch) -> bool:
     `NeuralNet.fit` would swallow Ctrl-C. Callbacks stop by the same exception, but
     between epochs.
     """
-    net.notify("on_train_begin", X=rows, y=None)
     interrupted = False
     try:
-        net.fit_loop(rows)
-    except KeyboardInterrupt:
-        interrupted = watch.epoch_under_way_
-    if net.history:
-        net.notify("on_train_end", X=rows, y=None)
+        net.notify("on_train_begin", X=rows, y=None)
+        try:
+            net.fit_loop(rows)
+        except KeyboardInterrupt:
+            interrupted = watch.epoch_under_way_
+        if net.history:
+            net.notify("on_train_end", X=rows, y=None)
+    finally:
+        # Callbacks are not told of errors.
+        for _, callback in net.callbacks_:
+            if isinstance(callback, _ProgressLine):
+                callback.close()
     return interrupted
 
 

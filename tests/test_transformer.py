@@ -354,6 +354,18 @@ def test_one_live_line_of_progress(small, table, capsys, early_stopping):
     assert ("validation_loss=" in line) == early_stopping
 
 
+def test_the_line_of_progress_ends_when_training_fails(small, table, capsys):
+    class Fail(Callback):
+        def on_epoch_end(self, net, **kwargs):
+            raise RuntimeError("no more")
+
+    with pytest.raises(RuntimeError, match="no more") as caught:
+        small(verbose=1, callbacks=[Fail()]).fit(table)
+    # While what has been raised keeps the line from being collected.
+    assert caught.value.__traceback__ is not None
+    assert capsys.readouterr().err.endswith("\n")
+
+
 def test_a_line_every_epoch(small, table, capsys):
     small(early_stopping=True, verbose=2).fit(table)
     lines = capsys.readouterr().out.splitlines()
