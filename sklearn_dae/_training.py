@@ -98,7 +98,8 @@ class _ProgressLine(Callback):
     """One live line: epochs, losses, the best of them so far, the time left."""
 
     def on_train_begin(self, net: NeuralNet, **kwargs: Any) -> None:
-        # Not before it is asked for: it imports what notebooks need.
+        # Comes with skorch, which requires it. Imported when it is asked for only, since
+        # it imports what notebooks need.
         from tqdm.auto import notebook_tqdm, std_tqdm, tqdm
 
         # A log file is not to be filled with what a terminal overwrites.
