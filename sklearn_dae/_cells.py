@@ -128,7 +128,10 @@ class SparseCells:
         return (values[places] + zeros[columns]).to(self.device)
 
     def draw_codes(self, columns: Tensor, generator: Generator) -> Tensor:
-        """No codes: a sparse table has no categorical columns."""
+        """No codes: a sparse table has no categorical columns to draw for.
+
+        Noises look this up on every pool of donors, but have no cell to call it for.
+        """
         return torch.empty(0, dtype=torch.int8, device=self.device)
 
     def to(self, device: str | torch.device) -> SparseCells:
