@@ -19,6 +19,9 @@ GREY = "#808080"
 # Signs that tell apart what shares a colour.
 MARKERS = "osD^vP"
 
+# What most displays are of.
+TRANSFORMER = "a fitted DenoisingAutoencoderTransformer"
+
 
 def _pyplot():
     try:
@@ -29,6 +32,26 @@ def _pyplot():
             "pip install 'sklearn-dae[display]', or pip install matplotlib."
         ) from error
     return plt
+
+
+def _check_has(estimator, attribute, kind):
+    """Raise an error unless `estimator` is fitted, of a kind with such an attribute."""
+    check_is_fitted(estimator)
+    if not hasattr(estimator, attribute):
+        raise TypeError(
+            f"'estimator' must be {kind}. Got a {type(estimator).__name__}. Of a "
+            f"Pipeline or a search pass the part that is meant, such as pipeline[-1] "
+            f"or search.best_estimator_."
+        )
+
+
+def _rows_of(X, rows):
+    """Some rows of a table, as a DataFrame or a dense array."""
+    if hasattr(X, "iloc"):
+        return X.iloc[rows]
+    if hasattr(X, "tocsr"):
+        return X.tocsr()[rows].toarray()
+    return (X if hasattr(X, "shape") else np.asarray(X))[rows]
 
 
 class _Display:
@@ -111,7 +134,7 @@ class LossCurveDisplay(_Display):
         display : LossCurveDisplay
             The plotted display.
         """
-        check_is_fitted(estimator)
+        _check_has(estimator, "loss_curve_", TRANSFORMER)
         return cls(
             loss_curve=estimator.loss_curve_,
             validation_loss_curve=estimator.validation_loss_curve_,
@@ -196,7 +219,7 @@ class NoiseFactorDisplay(_Display):
             If the search did not try noise factors, single numbers, or if it was by
             several metrics and `refit` names none.
         """
-        check_is_fitted(estimator)
+        _check_has(estimator, "cv_results_", "a fitted search")
         results, metric = estimator.cv_results_, _metric_of(estimator)
         tried = _tried(results)
         best = {}
@@ -325,10 +348,15 @@ class FeaturesDisplay(_Display):
         display : FeaturesDisplay
             The plotted display.
         """
-        check_is_fitted(estimator)
+        _check_has(estimator, "transform", "a fitted transformer")
         features = np.asarray(estimator.transform(X))
         if y is not None:
             check_consistent_length(features, y)
+        if len(features) < 2:
+            raise ValueError(
+                f"'X' must hold at least two rows to have principal components. Got "
+                f"{len(features)}."
+            )
         if features.shape[1] == 1:
             features = np.pad(features, ((0, 0), (0, 1)))
         pca = PCA(2, random_state=0).set_output(transform="default")
@@ -417,7 +445,7 @@ class ReconstructionDisplay(_Display):
         ----------
         estimator : DenoisingAutoencoderTransformer
             The fitted transformer.
-        X : array-like of shape (n_samples, height * width)
+        X : array-like or sparse matrix of shape (n_samples, height * width)
             Images, one a row; the first ones are shown.
         image_shape : tuple of (int, int)
             Height and width of an image, in pixels.
@@ -436,20 +464,23 @@ class ReconstructionDisplay(_Display):
         Raises
         ------
         ValueError
-            If rows are not as long as `image_shape` says.
+            If rows are not as long as `image_shape` says, or if the clean images are
+            not as many as the others.
         """
-        check_is_fitted(estimator)
-        if int(np.prod(image_shape)) != estimator.n_features_in_:
+        _check_has(estimator, "reconstruct", TRANSFORMER)
+        n_pixels = int(np.prod(image_shape))
+        if np.size(image_shape) != 2 or n_pixels != estimator.n_features_in_:
             raise ValueError(
                 f"'image_shape' must be the height and the width of images of "
                 f"{estimator.n_features_in_} pixels, as many as the transformer was "
-                f"fitted on. Got {image_shape!r}, which makes "
-                f"{int(np.prod(image_shape))}."
+                f"fitted on. Got {image_shape!r}, which makes {n_pixels}."
             )
-        some = X[:n_images]
+        rows = slice(n_images)
+        some = _rows_of(X, rows)
         lines = {"given": some, "repaired": estimator.reconstruct(some)}
         if X_clean is not None:
-            lines = {"clean": X_clean[:n_images], **lines}
+            lines = {"clean": _rows_of(X_clean, rows), **lines}
+            check_consistent_length(*lines.values())
         shape = (-1, *image_shape)
         images = {
             n: np.asarray(X, dtype=float).reshape(shape) for n, X in lines.items()
@@ -522,7 +553,7 @@ class CellErrorsDisplay(_Display):
         ----------
         estimator : DenoisingAutoencoderTransformer
             The fitted transformer.
-        X : array-like or DataFrame of shape (n_samples, n_features)
+        X : array-like, sparse matrix or DataFrame of shape (n_samples, n_features)
             Rows.
         n_rows : int, default=6
             Largest number of rows to show: those with the smallest `score_samples`.
@@ -537,10 +568,9 @@ class CellErrorsDisplay(_Display):
         display : CellErrorsDisplay
             The plotted display.
         """
-        check_is_fitted(estimator)
-        X = X if hasattr(X, "shape") else np.asarray(X)
+        _check_has(estimator, "cell_errors", TRANSFORMER)
         rows = np.argsort(estimator.score_samples(X), kind="stable")[:n_rows]
-        some = X.iloc[rows] if hasattr(X, "iloc") else X[rows]
+        some = _rows_of(X, rows)
         errors = np.asarray(estimator.cell_errors(some), dtype=float)
         worst = np.argsort(-np.nan_to_num(errors).max(axis=0), kind="stable")
         columns = np.sort(worst[:n_columns])

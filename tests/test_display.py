@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 import polars as pl
 import pytest
+from scipy import sparse
 from sklearn.decomposition import PCA
 from sklearn.exceptions import NotFittedError
 from sklearn.linear_model import LogisticRegression
@@ -243,6 +244,12 @@ def test_images_of_another_size_are_refused(digits):
     dae = small().fit(digits[0])
     with pytest.raises(ValueError, match=r"64 pixels.*\(8, 9\), which makes 72"):
         ReconstructionDisplay.from_estimator(dae, digits[0], image_shape=(8, 9))
+    with pytest.raises(ValueError, match=r"'image_shape' .* Got 64, which"):
+        ReconstructionDisplay.from_estimator(dae, digits[0], image_shape=64)
+    with pytest.raises(ValueError, match=r"inconsistent .*\[2, 8, 8\]"):
+        ReconstructionDisplay.from_estimator(
+            dae, digits[0], image_shape=(8, 8), X_clean=digits[0][:2]
+        )
 
 
 @pytest.mark.parametrize("library", [pd, pl, np])
@@ -287,6 +294,35 @@ def test_only_fitted_transformers_are_shown(display, table):
     arguments = [table] if display is FeaturesDisplay else []
     with pytest.raises(NotFittedError):
         display.from_estimator(small(), *arguments)
+
+
+@pytest.mark.parametrize(
+    ("display", "arguments"),
+    [
+        (LossCurveDisplay, {}),
+        (NoiseFactorDisplay, {}),
+        (ReconstructionDisplay, {"X": np.ones((2, 5)), "image_shape": (1, 5)}),
+        (CellErrorsDisplay, {"X": np.ones((2, 5))}),
+    ],
+)
+def test_a_pipeline_has_a_part_to_show(display, arguments, table):
+    pipeline = Pipeline([("dae", small())]).fit(table)
+    with pytest.raises(TypeError, match=r"must be a fitted .* such as pipeline\[-1\]"):
+        display.from_estimator(pipeline, **arguments)
+
+
+def test_one_row_has_no_principal_components(table):
+    with pytest.raises(ValueError, match=r"at least two rows .* Got 1"):
+        FeaturesDisplay.from_estimator(small().fit(table), table[:1])
+
+
+def test_rows_may_be_sparse(digits):
+    dae, X = small().fit(digits[0]), sparse.csr_array(digits[1])
+    errors = CellErrorsDisplay.from_estimator(dae, X).errors
+    expected = CellErrorsDisplay.from_estimator(dae, digits[1]).errors
+    np.testing.assert_array_equal(errors, expected)
+    display = ReconstructionDisplay.from_estimator(dae, X, image_shape=(8, 8))
+    np.testing.assert_array_equal(display.images["given"].reshape(8, 64), digits[1][:8])
 
 
 def test_without_matplotlib_the_error_says_what_to_install():
