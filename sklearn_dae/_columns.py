@@ -11,6 +11,10 @@ from ._training import NOISES
 
 # Noises whose `noise_factor` is a probability.
 PROBABILITIES = ("swap", "masking", "salt_and_pepper")
+OF_DATES = (
+    "Turn dates into numbers first, for example by skrub's DatetimeEncoder in a "
+    "ColumnTransformer, or drop the column."
+)
 
 
 def find_categorical(X, categorical_features):
@@ -33,6 +37,8 @@ def find_categorical(X, categorical_features):
         nor of numbers.
     """
     names = list(X.columns) if is_frame(X) else None
+    if names == []:
+        raise ValueError("Found a table with 0 feature(s). Pass one with columns.")
     if names and len(set(names)) < len(names):
         raise ValueError(f"Expected unique column names. Got {names}: rename some.")
     kinds = [] if names is None else [kind_of(X[name]) for name in names]
@@ -45,6 +51,13 @@ def find_categorical(X, categorical_features):
         if not chosen[j] and kind not in ("numeric", "boolean"):
             raise ValueError(_not_a_number(names[j], X[names[j]].dtype, kind))
     return chosen
+
+
+def check_no_dates(X):
+    """Raise ValueError if `X` is an array of dates, which NumPy takes for numbers."""
+    dtype = getattr(X, "dtype", None)
+    if getattr(dtype, "kind", None) in ("m", "M"):
+        raise ValueError(f"X of dtype {dtype} holds no numbers. {OF_DATES}")
 
 
 def _chosen_columns(categorical_features, n_features, names):
@@ -82,13 +95,25 @@ def column_position(column, n_features, names, parameter):
     )
 
 
+def _by_position(given, n_features, names, parameter):
+    """A dict from the position of columns to what `given` calls them and holds."""
+    by_position = {}
+    for column, value in given.items():
+        position = column_position(column, n_features, names, parameter)
+        if position in by_position:
+            first, _ = by_position[position]
+            raise ValueError(
+                f"{parameter!r} names one column twice, as {first!r} and as "
+                f"{column!r}. Leave one out."
+            )
+        by_position[position] = column, value
+    return by_position
+
+
 def _not_a_number(name, dtype, kind):
     message = f"Column {name!r} of dtype {dtype} holds no numbers. "
     if kind == "date":
-        return message + (
-            "Turn dates into numbers first, for example by skrub's DatetimeEncoder in "
-            "a ColumnTransformer, or drop the column."
-        )
+        return message + OF_DATES
     if kind == "categorical":
         return message + (
             "Name it in 'categorical_features', or set "
@@ -133,8 +158,8 @@ def resolve_noises(noise, noise_factor, n_features, names):
 
 def _noises_by_column(noise, factors, names):
     kinds = [[] for _ in factors]
-    for column, of_column in noise.items():
-        position = column_position(column, len(factors), names, "noise")
+    by_position = _by_position(noise, len(factors), names, "noise")
+    for position, (column, of_column) in by_position.items():
         of_column = of_column if isinstance(of_column, list) else [of_column]
         kinds[position] = [
             _check_kind(kind, column) for kind in of_column if kind is not None
@@ -153,8 +178,9 @@ def _check_kind(kind, column=None):
         column is None and callable(kind)
     ):
         return kind
-    where = "" if column is None else f" for column {column!r}"
-    expected = "" if column is not None else " or a callable"
+    where, expected = "", " or a callable"
+    if column is not None:
+        where, expected = f" for column {column!r}", ", a list of them or None"
     raise ValueError(
         f"'noise'{where} must be one of {sorted(NOISES)}{expected}. Got {kind!r}."
     )
@@ -164,8 +190,8 @@ def _column_factors(noise_factor, n_features, names):
     """`noise_factor` as one number a column."""
     if isinstance(noise_factor, dict):
         factors = [0.0] * n_features
-        for column, factor in noise_factor.items():
-            position = column_position(column, n_features, names, "noise_factor")
+        by_position = _by_position(noise_factor, n_features, names, "noise_factor")
+        for position, (_, factor) in by_position.items():
             factors[position] = factor
     elif np.ndim(noise_factor) == 0:
         factors = [noise_factor] * n_features

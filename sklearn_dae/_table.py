@@ -11,7 +11,6 @@ import numpy as np
 import torch
 from scipy import sparse
 from sklearn.preprocessing import QuantileTransformer
-from sklearn.utils import assert_all_finite
 from sklearn.utils.sparsefuncs import mean_variance_axis, min_max_axis
 
 from . import _frames
@@ -366,7 +365,9 @@ class TableCodec:
                 ) from error
         else:
             return X
-        assert_all_finite(numeric, allow_nan=True, input_name="X")
+        infinite = np.isinf(numeric).any(axis=0)
+        if infinite.any():
+            raise infinity_in(self._label(self.numeric_[infinite.argmax()]))
         return numeric
 
     def _values(self, X, position):
@@ -565,6 +566,14 @@ class TableCodec:
         if self.template_ is None:
             return of_cells
         return _frames.frame_of_numbers(self.template_, of_cells, index)
+
+
+def infinity_in(name):
+    """The error that a column of such a name holds an infinite value."""
+    return ValueError(
+        f"Column {name!r} of X contains infinity. Replace it, by NaN where it stands "
+        f"for a missing value."
+    )
 
 
 def _canonical(X):

@@ -20,6 +20,7 @@ from skorch.callbacks import (
     BatchScoring,
     Callback,
     EarlyStopping,
+    EpochScoring,
     LRScheduler,
     ParamMapper,
 )
@@ -98,8 +99,8 @@ class _ProgressLine(Callback):
     """One live line: epochs, losses, the best of them so far, the time left."""
 
     def on_train_begin(self, net: NeuralNet, **kwargs: Any) -> None:
-        # Comes with skorch, which requires it. Imported when it is asked for only, since
-        # it imports what notebooks need.
+        # Comes with skorch, which requires it. Imported only when it is asked for: it
+        # imports what notebooks need.
         from tqdm.auto import notebook_tqdm, std_tqdm, tqdm
 
         # A log file is not to be filled with what a terminal overwrites.
@@ -252,11 +253,24 @@ class Recipe:
     verbose: int
 
 
-def check_callbacks(callbacks: Sequence[Any] | None) -> None:
-    """Raise ValueError unless all are skorch callbacks, by themselves or named.
+# Callbacks that training would overrule or break, and what to do instead.
+REFUSED_CALLBACKS = {
+    LRScheduler: (
+        "set the learning rate, which falls from 'learning_rate_init' to 0 over "
+        "'max_iter' epochs. Leave it out and set these two parameters"
+    ),
+    ParamMapper: (
+        "freeze or set parameters of the network: all of them are initialized from "
+        "'random_state' and trained. Leave it out"
+    ),
+    BatchScoring: (
+        "score batches, whose targets are cells and their weights. Use an EpochScoring"
+    ),
+}
 
-    Nor may they be of those that training would overrule.
-    """
+
+def check_callbacks(callbacks: Sequence[Any] | None, early_stopping: bool) -> None:
+    """Raise ValueError unless all are skorch callbacks, named or not, that can work."""
     for given in callbacks or ():
         named = isinstance(given, tuple) and len(given) == 2
         callback = given[1] if named else given
@@ -265,23 +279,21 @@ def check_callbacks(callbacks: Sequence[Any] | None) -> None:
                 f"'callbacks' must hold skorch callbacks, instances of "
                 f"skorch.callbacks.Callback, or pairs of a name and one. Got {given!r}."
             )
-        if isinstance(callback, LRScheduler):
+        for kind, reason in REFUSED_CALLBACKS.items():
+            if isinstance(callback, kind):
+                raise ValueError(f"'callbacks' cannot {reason}. Got {given!r}.")
+        if isinstance(callback, EpochScoring) and not callable(callback.scoring):
             raise ValueError(
-                f"'callbacks' cannot set the learning rate, which falls from "
-                f"'learning_rate_init' to 0 over 'max_iter' epochs. Got {given!r}: "
-                f"leave it out and set these two parameters instead."
+                f"An EpochScoring among 'callbacks' must have a function to score "
+                f"with, scoring(net, X, y=None), for there is no y. Got "
+                f"{callback.scoring!r}."
             )
-        if isinstance(callback, ParamMapper):
+        monitor = getattr(callback, "monitor", None)
+        if not early_stopping and monitor in ("valid_loss", "valid_loss_best"):
             raise ValueError(
-                f"'callbacks' cannot freeze or set parameters of the network: all of "
-                f"them are initialized from 'random_state' and trained. Got "
-                f"{given!r}: leave it out."
-            )
-        if isinstance(callback, BatchScoring):
-            raise ValueError(
-                f"'callbacks' cannot score batches, whose targets are cells and their "
-                f"weights. Got {given!r}: use an EpochScoring, whose function is given "
-                f"the net and a dataset."
+                f"{given!r} among 'callbacks' monitors {monitor!r}, but without "
+                f"early_stopping=True there are no validation rows. Set it, or "
+                f"let the callback monitor something else, such as 'train_loss'."
             )
 
 
@@ -289,10 +301,12 @@ def check_device(device: str) -> None:
     """Raise ValueError if PyTorch cannot compute on `device` here."""
     try:
         torch.empty(0, device=device)
+        torch.Generator(device)
     except (RuntimeError, AssertionError) as error:
+        reason = str(error).splitlines()[0].split(". ")[0]
         raise ValueError(
             f"'device' must be a device that PyTorch can use here, such as 'cpu'. Got "
-            f"{device!r}: {str(error).splitlines()[0]}"
+            f"{device!r}: {reason}"
         ) from error
 
 

@@ -19,9 +19,9 @@ from sklearn.utils import check_array, check_random_state
 from sklearn.utils._param_validation import Interval, RealNotInt, StrOptions
 from sklearn.utils.validation import check_is_fitted, validate_data
 
-from ._columns import find_categorical, resolve_noises
+from ._columns import check_no_dates, find_categorical, resolve_noises
 from ._frames import index_of, is_frame
-from ._table import ColumnStatistics, TableCodec, pieces_of
+from ._table import ColumnStatistics, TableCodec, infinity_in, pieces_of
 from ._training import (
     ACTIVATIONS,
     NOISES,
@@ -40,6 +40,14 @@ from ._training import (
 N_HIDDEN_GROUPS = 5
 # Updates of the weights that `max_iter="auto"` aims at.
 N_UPDATES = 1000
+# What to do about what NumPy and scikit-learn say of tables, by a part of it.
+REMEDIES = {
+    "could not convert": "Name columns of text in 'categorical_features', or pass a "
+    "DataFrame, where their dtype tells.",
+    "float() argument": "Pass a DataFrame, an array of numbers or a sparse matrix.",
+    "with a sequence": "Pass rows of one length, as an array or a DataFrame of pandas "
+    "or polars; collect a LazyFrame first.",
+}
 
 
 class DenoisingAutoencoderTransformer(
@@ -620,9 +628,10 @@ class DenoisingAutoencoderTransformer(
 
     def _check_parameters(self):
         """Check what can be checked without data and only for several parameters."""
-        sizes = np.atleast_1d(self.hidden_layer_sizes)
-        if sizes.ndim != 1 or (
-            sizes.size and (sizes.dtype.kind not in "iu" or sizes.min() < 1)
+        sizes = np.atleast_1d(np.array(self.hidden_layer_sizes, dtype=object))
+        if not all(
+            isinstance(size, Integral) and size >= 1 and size is not True
+            for size in sizes
         ):
             raise ValueError(
                 f"'hidden_layer_sizes' must hold integers of at least 1. "
@@ -634,7 +643,7 @@ class DenoisingAutoencoderTransformer(
                 f"scaling={self.scaling!r} does not give. Set scaling='minmax', or "
                 f"scaling=None if the columns lie in [0, 1] already."
             )
-        check_callbacks(self.callbacks)
+        check_callbacks(self.callbacks, self.early_stopping)
         check_device(self.device)
 
     def _learn_table(self, X, random_state, goes_on):
@@ -659,6 +668,12 @@ class DenoisingAutoencoderTransformer(
         """Cells of the training rows, and of the validation rows or None."""
         if not self.early_stopping:
             return codec.encode(table), None
+        if len(table) - np.ceil(self.validation_fraction * len(table)) < 1:
+            raise ValueError(
+                f"validation_fraction={self.validation_fraction} leaves none of "
+                f"{len(table)} rows to train on. Set a smaller one, or "
+                f"early_stopping=False."
+            )
         train_rows, valid_rows = train_test_split(
             np.arange(len(table)),
             test_size=self.validation_fraction,
@@ -693,6 +708,7 @@ class DenoisingAutoencoderTransformer(
                 )
             validate_data(self, X, reset=reset, skip_check_array=True)
             return X
+        check_no_dates(X)
         dtype = (np.float64, np.float32)
         if has_categories:
             dtype = None if hasattr(X, "dtype") else object
@@ -706,13 +722,16 @@ class DenoisingAutoencoderTransformer(
                 ensure_all_finite=False if has_categories else "allow-nan",
                 ensure_min_samples=min_samples,
             )
-        except ValueError as error:
-            if "could not convert" not in str(error):
-                raise
-            raise ValueError(
-                f"{error}. Name columns of text in 'categorical_features', or pass a "
-                f"DataFrame, where their dtype tells."
-            ) from error
+        except (TypeError, ValueError) as error:
+            if "contains infinity" in str(error):
+                raise infinity_in(_infinite_column(X)) from error
+            if not reset and is_frame(X) and "could not convert" in str(error):
+                self._codec.read(X)  # Raises an error that names the column.
+            for reason, remedy in REMEDIES.items():
+                if reason in str(error):
+                    kind = TypeError if isinstance(error, TypeError) else ValueError
+                    raise kind(f"{str(error).rstrip('.')}. {remedy}") from error
+            raise
 
     def _read(self, X, min_samples=1):
         """The validated Table of a user's `X`."""
@@ -733,7 +752,7 @@ class DenoisingAutoencoderTransformer(
             raise ValueError(
                 f"emphasis=1.0 counts corrupted cells only, and noise={self.noise!r} "
                 f"with noise_factor={self.noise_factor!r} corrupts none. Set a smaller "
-                f"'emphasis' or a larger 'noise_factor'."
+                f"'emphasis', or some 'noise' and a larger 'noise_factor'."
             )
         return noises
 
@@ -848,3 +867,16 @@ class DenoisingAutoencoderTransformer(
         seen = table if hidden is None else self._codec.hide(table, hidden)
         predicted = predict_cells(self.net_, self._codec.encode(seen))
         return self._codec.errors(table, *predicted)
+
+
+def _infinite_column(X):
+    """Name or position of the first column of `X` with an infinite value."""
+    numbers = check_array(
+        X, accept_sparse="csc", dtype=np.float64, ensure_all_finite=False
+    )
+    if issparse(numbers):
+        place = np.isinf(numbers.data).argmax()
+        position = np.searchsorted(numbers.indptr, place, side="right") - 1
+    else:
+        position = np.isinf(numbers).any(axis=0).argmax()
+    return X.columns[position] if is_frame(X) else int(position)

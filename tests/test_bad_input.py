@@ -7,10 +7,13 @@ import numpy as np
 import pandas as pd
 import polars as pl
 import pytest
+from scipy import sparse
 from sklearn.exceptions import ConvergenceWarning, NotFittedError
 from skorch.callbacks import (
     BatchScoring,
     Callback,
+    EarlyStopping,
+    EpochScoring,
     Freezer,
     LRScheduler,
     ParamMapper,
@@ -24,6 +27,8 @@ FRAME = pd.DataFrame(np.random.default_rng(0).random((30, 3)), columns=list("abc
     [
         ({"n_components": 0}, r"'n_components' .* range \[1, inf\). Got 0"),
         ({"hidden_layer_sizes": (8, 0)}, r"'hidden_layer_sizes' .* Got \(8, 0\)"),
+        ({"hidden_layer_sizes": [[8], 8]}, r"must hold integers .* Got \[\[8\], 8\]"),
+        ({"hidden_layer_sizes": (True,)}, "'hidden_layer_sizes' must hold integers"),
         ({"hidden_layer_sizes": (8.5,)}, "'hidden_layer_sizes' must hold integers"),
         ({"activation": "swish"}, "'activation' .* Got 'swish'"),
         ({"representation": "all"}, "'representation' .* Got 'all'"),
@@ -34,11 +39,13 @@ FRAME = pd.DataFrame(np.random.default_rng(0).random((30, 3)), columns=list("abc
             r"'noise' names column 'z', .*\['a', 'b', 'c'\]",
         ),
         ({"noise": {3: "swap"}}, "'noise' names column 3, but .* from 0 to 2"),
-        ({"noise": {"a": "blur"}}, "'noise' for column 'a' .* Got 'blur'"),
+        ({"noise": {"a": "blur"}}, "'noise' for column 'a' .* None. Got 'blur'"),
+        ({"noise": {"a": "swap", 0: None}}, "'noise' names .* twice, as 'a' and as 0"),
         ({"noise_factor": -0.1}, "'noise_factor' .* Got -0.1"),
         ({"noise_factor": 1.5}, "'swap' .* at most 1. Got 1.5. Only 'gaussian'"),
         ({"noise_factor": [0.1, 0.2]}, r"each of the 3 columns.* shape \(2,\)"),
         ({"noise_factor": [0.1, 0.2, np.nan]}, "'noise_factor' must be finite"),
+        ({"noise_factor": {0: 0.1, "a": 0.5}}, "'noise_factor' names .* twice"),
         ({"noise_factor": {"q": 0.5}}, "'noise_factor' names column 'q'"),
         ({"noise_factor": ["a", 0.1, 0.2]}, "'noise_factor' must be of numbers"),
         ({"noise_factor": {0: "x"}}, "'noise_factor' must be of numbers"),
@@ -57,9 +64,18 @@ FRAME = pd.DataFrame(np.random.default_rng(0).random((30, 3)), columns=list("abc
         ({"callbacks": [print]}, "'callbacks' must hold skorch callbacks"),
         ({"callbacks": [("a", "b", Callback())]}, "'callbacks' must hold skorch"),
         ({"callbacks": [LRScheduler()]}, "the learning rate.*Got <.*LRScheduler"),
-        ({"callbacks": [("a", Freezer("*"))]}, "cannot freeze.*'a', <.*: leave it out"),
+        (
+            {"callbacks": [("a", Freezer("*"))]},
+            "cannot freeze.* Leave it out. Got .'a', <",
+        ),
         ({"callbacks": [ParamMapper("*")]}, "cannot freeze or set parameters"),
-        ({"callbacks": [BatchScoring("r2")]}, "cannot score batches.*: use an Epoch"),
+        (
+            {"callbacks": [BatchScoring("r2")]},
+            "cannot score batches.* Use an EpochScoring",
+        ),
+        ({"callbacks": [EpochScoring("r2")]}, r"scoring\(net, X, y=None\).* Got 'r2'"),
+        ({"callbacks": [EarlyStopping()]}, "monitors 'valid_loss', .*early_stopping"),
+        ({"device": "meta"}, "'device' .* such as 'cpu'. Got 'meta'"),
         ({"device": "abacus"}, "'device' .* such as 'cpu'. Got 'abacus'"),
         ({"random_state": -1}, "'random_state' .* Got -1"),
     ],
@@ -85,13 +101,26 @@ def test_log_loss_outside_the_unit_range_names_column_and_remedy(small):
     assert np.isfinite(dae.fit(FRAME.to_numpy()).loss_curve_[-1])
 
 
-def test_infinity_is_refused(small):
+@pytest.mark.parametrize(
+    "make",
+    [
+        np.asarray,
+        sparse.csr_array,
+        lambda X: pd.DataFrame(X, columns=list("abc")),
+        lambda X: pd.DataFrame(X, columns=list("abc")).assign(d="x"),
+        lambda X: pl.DataFrame(X, schema=list("abc")),
+    ],
+)
+def test_infinity_is_refused(small, make):
     X = FRAME.to_numpy().copy()
-    X[0, 0] = np.inf
-    with pytest.raises(ValueError, match="contains infinity"):
-        small().fit(X)
-    with pytest.raises(ValueError, match="contains infinity"):
-        small().fit(FRAME.to_numpy()).transform(X)
+    X[4, 1] = np.inf
+    name = "'b'" if hasattr(make(X), "columns") else 1
+    message = f"Column {name} of X contains infinity. Replace it, by NaN"
+    with pytest.raises(ValueError, match=message):
+        small().fit(make(X))
+    dae = small().fit(make(FRAME.to_numpy()))
+    with pytest.raises(ValueError, match=message):
+        dae.transform(make(X))
 
 
 @pytest.mark.parametrize(
@@ -102,11 +131,30 @@ def test_infinity_is_refused(small):
         (np.empty((5, 0)), r"0 feature\(s\)"),
         (np.ones(5), "Expected 2D array"),
         ([["a", 1.0], ["b", 2.0]], "could not convert .*'a'.* 'categorical_features'"),
+        (pd.DataFrame(index=range(5)), r"0 feature\(s\). Pass one with columns"),
+        ([{"a": 1.0}, {"a": 2.0}], "not 'dict'. Pass a DataFrame"),
+        ([[1.0, 2.0], [3.0]], "sequence.* Pass rows of one length"),
+        (pl.LazyFrame({"a": [1.0, 2.0]}), "collect a LazyFrame"),
+        (np.array([["2020"], ["2021"]], "datetime64[D]"), "Turn dates into numbers"),
     ],
 )
 def test_tables_that_cannot_be_fitted(small, X, message):
-    with pytest.raises(ValueError, match=message):
+    with pytest.raises((TypeError, ValueError), match=message):
         small().fit(X)
+
+
+@pytest.mark.parametrize("library", [pd, pl])
+def test_text_in_a_column_of_numbers_names_it(small, library):
+    frame = library.DataFrame({"a": [1.0, 2.0], "b": [1.0, 3.0]})
+    text = library.DataFrame({"a": [1.0, 2.0], "b": ["1", "q"]})
+    with pytest.raises(ValueError, match="Column 'b' must hold numbers, as in fit"):
+        small().fit(frame).transform(text)
+
+
+def test_validation_rows_must_leave_training_rows(small):
+    dae = small(early_stopping=True, validation_fraction=0.99)
+    with pytest.raises(ValueError, match=r"=0.99 leaves none of 30 rows to train on"):
+        dae.fit(FRAME)
 
 
 def test_column_names_must_be_unique(small):
