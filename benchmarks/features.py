@@ -6,6 +6,7 @@ training rows, all that is printed is measured on the test rows.
 """
 
 import argparse
+from pathlib import Path
 
 import numpy as np
 from sklearn.cluster import KMeans
@@ -55,7 +56,33 @@ def clusters_agreement(Z, Z_test, y_test):
     return normalized_mutual_info_score(y_test, clusters)
 
 
-def main(n_jobs):
+def plot(results, measures, path):
+    """Draw one panel a measure, with one dot for each kind of features."""
+    import matplotlib.pyplot as plt
+
+    figure, axes = plt.subplots(
+        ncols=len(measures), figsize=(9, 2), layout="constrained", sharey=True
+    )
+    for ax, measure, of_measure in zip(
+        axes, measures, zip(*results.values(), strict=True), strict=True
+    ):
+        for line, (result, color) in enumerate(
+            zip(of_measure, ["#808080", "#D55E00", "#0072B2"], strict=True)
+        ):
+            ax.plot(result, line, "o", color=color, markersize=11)
+            ax.annotate(
+                f"{result:.3f}", (result, line), (9, -4), textcoords="offset points"
+            )
+        ax.set(title=measure, yticks=range(len(results)), ylim=(2.6, -0.6))
+        ax.set_yticklabels(results)
+        ax.margins(x=0.35)
+        ax.grid(axis="y", alpha=0.4)
+        ax.spines[:].set_visible(False)
+        ax.tick_params(axis="y", length=0)
+    figure.savefig(path, dpi=150)
+
+
+def main(n_jobs, path):
     X, y = load_digits(return_X_y=True)
     X, X_test, y, y_test = train_test_split(
         X, y, test_size=0.3, stratify=y, random_state=0
@@ -73,16 +100,23 @@ def main(n_jobs):
         "PCA": make_pipeline(StandardScaler(), PCA(0.95)).fit(X),
         "DAE": search.best_estimator_["dae"],
     }
-    few = f"{N_FEW} labels a class"
-    print(f"\nfeatures  width  all {len(y)} labels  {few}  k-means NMI")
+    measures = [f"all {len(y)} labels", f"{N_FEW} labels a class", "k-means NMI"]
+    results = {}
+    print("\nfeatures  width", *measures, sep="  ")
     for name, transformer in features.items():
         Z, Z_test = transformer.transform(X), transformer.transform(X_test)
-        print(
-            f"{name:8}  {Z.shape[1]:5}"
-            f"  {classifier().fit(Z, y).score(Z_test, y_test):15.4f}"
-            f"  {few_labels_accuracy(Z, Z_test, y, y_test):{len(few)}.4f}"
-            f"  {clusters_agreement(Z, Z_test, y_test):11.4f}"
+        results[name] = [
+            classifier().fit(Z, y).score(Z_test, y_test),
+            few_labels_accuracy(Z, Z_test, y, y_test),
+            clusters_agreement(Z, Z_test, y_test),
+        ]
+        figures = (
+            f"{result:{len(measure)}.4f}"
+            for result, measure in zip(results[name], measures, strict=True)
         )
+        print(f"{name:8}  {Z.shape[1]:5}", *figures, sep="  ")
+    if path:
+        plot(results, measures, path)
 
 
 if __name__ == "__main__":
@@ -90,4 +124,8 @@ if __name__ == "__main__":
     parser.add_argument(
         "--n-jobs", type=int, default=-1, help="processes of the search"
     )
-    main(parser.parse_args().n_jobs)
+    parser.add_argument(
+        "--plot", type=Path, metavar="FILE", help="draw the figures into this file"
+    )
+    arguments = parser.parse_args()
+    main(arguments.n_jobs, arguments.plot)

@@ -613,6 +613,6 @@ class CellErrorsDisplay(_Display):
 def _short(value):
     """A cell as a short text."""
     if isinstance(value, (float, np.floating)):
-        return f"{value:.3g}"
+        return f"{float(f'{value:.4g}'):.10g}"  # Without exponents, if not very large.
     text = str(value)
     return text if len(text) <= 12 else text[:11] + "…"

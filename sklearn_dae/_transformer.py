@@ -238,7 +238,7 @@ class DenoisingAutoencoderTransformer(
     n_iter_ : int
         Number of epochs run, over all calls of `fit` with `warm_start`.
 
-    loss_curve_ : list of float of length n_iter_
+    loss_curve_ : list of float of length `n_iter_`
         Training loss of each epoch, under noise. 1.0 is what predicting every column's
         mean costs.
 
@@ -252,10 +252,10 @@ class DenoisingAutoencoderTransformer(
         infinite if Ctrl-C came in the first epoch.
 
     n_features_in_ : int
-        Number of features seen during :term:`fit`.
+        Number of features seen during `fit`.
 
-    feature_names_in_ : ndarray of shape (n_features_in_,)
-        Names of features seen during :term:`fit`. Defined only when `X` has feature
+    feature_names_in_ : ndarray of shape (`n_features_in_`,)
+        Names of features seen during `fit`. Defined only when `X` has feature
         names that are all strings.
 
     See Also
@@ -303,6 +303,13 @@ class DenoisingAutoencoderTransformer(
     >>> dae.inverse_transform(dae.transform(X)).shape
     (150, 4)
     """
+
+    # Where scikit-learn's HTML representation and its tooltips link to.
+    _doc_link_module = "sklearn_dae"
+    _doc_link_template = (
+        "https://sklearn-dae.readthedocs.io/en/stable/generated/"
+        "{estimator_module}.{estimator_name}.html"
+    )
 
     _parameter_constraints: dict = {
         "n_components": [Interval(Integral, 1, None, closed="left")],

@@ -1,0 +1,63 @@
+"""The examples run, and what they show is so."""
+
+import runpy
+from pathlib import Path
+
+import matplotlib.pyplot as plt
+import numpy as np
+import pytest
+
+EXAMPLES = Path(__file__).parent.parent / "examples"
+
+
+def few_labels(shown):
+    of_each = {name: scores.mean(axis=1) for name, scores in shown["scores"].items()}
+    assert (of_each["denoising features"] > of_each["raw columns"] + 0.01).all()
+    assert (of_each["denoising features"] > of_each["PCA"] + 0.01).all()
+
+
+def choose_noise(shown):
+    factors = [0.02, 0.1, 0.3, 0.7]
+    for search, prefix in (("with_labels", "dae__"), ("without_labels", "")):
+        tried = shown[search].cv_results_[f"param_{prefix}noise_factor"]
+        assert sorted(set(tried)) == factors
+        assert shown[search].best_params_[f"{prefix}noise_factor"] in factors[1:3]
+
+
+def cluster(shown):
+    agreement = shown["agreement"]
+    assert min(agreement["denoising features"]) > max(agreement["raw columns"]) + 0.05
+
+
+def mixed_table(shown):
+    comparison = shown["comparison"]
+    assert (comparison["impute"] < 0.5 * comparison.iloc[:, 0]).all()
+    assert {(700, "year"), (70, "kind")} <= set(shown["errors"].index)
+
+
+def repair_images(shown):
+    for errors in shown["rows"].values():
+        assert errors["repaired"] < 0.8 * errors["PCA"] < 0.8 * errors["spoiled"]
+
+
+CLAIMS = [few_labels, choose_noise, cluster, mixed_table, repair_images]
+
+
+@pytest.mark.parametrize("claim", CLAIMS, ids=lambda claim: claim.__name__)
+def test_an_example_shows_what_it_says(claim, capsys):
+    shown = runpy.run_path(str(EXAMPLES / f"plot_{claim.__name__}.py"))
+    claim(shown)
+    pictures = [plt.figure(number) for number in plt.get_fignums()]
+    assert pictures
+    assert all(np.ptp(np.asarray(_drawn(picture))) > 0 for picture in pictures)
+    plt.close("all")
+
+
+def test_all_examples_are_tried():
+    names = {path.stem for path in EXAMPLES.glob("*.py")}
+    assert names == {f"plot_{claim.__name__}" for claim in CLAIMS}
+
+
+def _drawn(figure):
+    figure.canvas.draw()
+    return figure.canvas.buffer_rgba()
