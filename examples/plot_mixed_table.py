@@ -18,7 +18,11 @@ cells do not go with the rest of their row.
 import numpy as np
 import pandas as pd
 
-from sklearn_dae import CellErrorsDisplay, DenoisingAutoencoderTransformer
+from sklearn_dae import (
+    CellErrorsDisplay,
+    DenoisingAutoencoderTransformer,
+    RepairedCellsDisplay,
+)
 
 rng = np.random.default_rng(0)
 n_rows = 2000
@@ -64,11 +68,12 @@ print(f"{lost.to_numpy().sum()} cells lost")
 # ----
 # Noise of the kind "masking" hides cells as missing ones are hidden, and so trains for
 # them. `impute` fills the holes and touches nothing else; what comes back has the
-# dtypes of what went in.
+# dtypes of what went in. The picture shows the first rows, what their holes were filled
+# with, and what had been there.
 
 dae = DenoisingAutoencoderTransformer(noise="masking", max_iter=100, random_state=0)
 filled = dae.fit(given).impute(given)
-filled.head().round(1)
+RepairedCellsDisplay.from_estimator(dae, given, X_clean=cars)
 
 # %%
 # Against the truth, and against the usual first choice, the median of a column of

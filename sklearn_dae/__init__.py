@@ -6,6 +6,7 @@ from ._display import (
     LossCurveDisplay,
     NoiseFactorDisplay,
     ReconstructionDisplay,
+    RepairedCellsDisplay,
 )
 from ._transformer import DenoisingAutoencoderTransformer
 
@@ -16,6 +17,7 @@ __all__ = [
     "LossCurveDisplay",
     "NoiseFactorDisplay",
     "ReconstructionDisplay",
+    "RepairedCellsDisplay",
     "__version__",
 ]
 

@@ -15,7 +15,7 @@ from ._frames import is_missing
 # Okabe and Ito's colours: the colour-blind tell them apart, and they show on white and
 # on black.
 COLORS = ["#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9"]
-GREY = "#808080"
+GREY, DARK_GREY = "#808080", "#5A5A5A"
 # Signs that tell apart what shares a colour.
 MARKERS = "osD^vP"
 
@@ -501,7 +501,168 @@ class ReconstructionDisplay(_Display):
         ax.spines[:].set_visible(False)
 
 
-class CellErrorsDisplay(_Display):
+class _CellsDisplay(_Display):
+    """What displays of a table's cells share: the names of its rows and columns."""
+
+    figsize = (9.0, 4.0)
+
+    def _name_cells(self, ax):
+        ax.set_xticks(range(len(self.column_names)), self.column_names)
+        ax.tick_params(axis="x", rotation=30)
+        for label in ax.get_xticklabels():
+            label.set_horizontalalignment("right")
+        ax.set_yticks(range(len(self.row_names)), self.row_names)
+        ax.set_ylabel("row")
+
+    def _write(self, ax, row, column, text, color):
+        style = {"ha": "center", "va": "center", "fontsize": "small"}
+        ax.text(column, row, text, color=color, **style)
+
+
+def _names_of(estimator, some, rows, columns):
+    """Names of some rows and columns, by their index and by what `fit` has seen."""
+    names = getattr(estimator, "feature_names_in_", None)
+    if names is None:
+        names = [f"x{i}" for i in range(estimator.n_features_in_)]
+    return {
+        "row_names": [str(name) for name in getattr(some, "index", rows)],
+        "column_names": [str(names[column]) for column in columns],
+    }
+
+
+class RepairedCellsDisplay(_CellsDisplay):
+    """Rows of a table before and after their repair, with the changed cells marked.
+
+    In a marked cell stands what was given, what it was repaired to, and in brackets
+    what it had been.
+
+    Make it with :meth:`from_estimator`.
+
+    Parameters
+    ----------
+    changed : ndarray of shape (n_rows, n_columns), of bool
+        Which cells are marked.
+    given, repaired : ndarray of shape (n_rows, n_columns), of object
+        The cells before and after their repair.
+    clean : ndarray of shape (n_rows, n_columns), of object, or None
+        The cells as they had been.
+    row_names, column_names : list of str
+        Names of the rows and of the columns.
+
+    Attributes
+    ----------
+    ax_ : matplotlib Axes
+        Axes with the cells.
+    figure_ : matplotlib Figure
+        Figure that they are in.
+
+    See Also
+    --------
+    ReconstructionDisplay : The same for images.
+    CellErrorsDisplay : The oddest cells.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sklearn.datasets import load_iris
+    >>> from sklearn_dae import DenoisingAutoencoderTransformer, RepairedCellsDisplay
+    >>> X, _ = load_iris(return_X_y=True, as_frame=True)
+    >>> dae = DenoisingAutoencoderTransformer(noise="masking", random_state=0).fit(X)
+    >>> holes = X.mask(np.random.default_rng(0).random(X.shape) < 0.2)
+    >>> display = RepairedCellsDisplay.from_estimator(dae, holes, X_clean=X)
+    >>> display.changed.shape
+    (6, 4)
+    """
+
+    def __init__(self, *, changed, given, repaired, clean, row_names, column_names):
+        self.changed = changed
+        self.given = given
+        self.repaired = repaired
+        self.clean = clean
+        self.row_names = row_names
+        self.column_names = column_names
+
+    @classmethod
+    def from_estimator(
+        cls, estimator, X, *, X_clean=None, n_rows=6, n_columns=8, ax=None
+    ):
+        """Plot rows and how a fitted transformer repairs them.
+
+        Parameters
+        ----------
+        estimator : DenoisingAutoencoderTransformer
+            The fitted transformer.
+        X : array-like, sparse matrix or DataFrame of shape (n_samples, n_features)
+            Rows; the first ones are shown.
+        X_clean : array-like, sparse matrix or DataFrame of shape \
+                (n_samples, n_features), default=None
+            The same rows before they were corrupted: the cells that differ are marked.
+            If None, the missing ones are.
+        n_rows : int, default=6
+            Largest number of rows to show.
+        n_columns : int, default=8
+            Largest number of columns to show: those with the most marked cells.
+        ax : matplotlib Axes, default=None
+            Axes to plot on; new ones if None.
+
+        Returns
+        -------
+        display : RepairedCellsDisplay
+            The plotted display.
+
+        Raises
+        ------
+        ValueError
+            If the clean rows are not of the shape of the others.
+        """
+        _check_has(estimator, "reconstruct", TRANSFORMER)
+        some = _rows_of(X, slice(n_rows))
+        tables = {"given": some, "repaired": estimator.reconstruct(some)}
+        if X_clean is not None:
+            tables["clean"] = _rows_of(X_clean, slice(n_rows))
+        cells = {name: np.asarray(t, dtype=object) for name, t in tables.items()}
+        if len({block.shape for block in cells.values()}) > 1:
+            raise ValueError(
+                f"'X_clean' must hold the rows of 'X', {cells['given'].shape} of which "
+                f"are shown. Got {cells['clean'].shape}."
+            )
+        changed = _differ(cells["given"], cells.get("clean"))
+        most = np.argsort(-changed.sum(axis=0), kind="stable")
+        columns = np.sort(most[:n_columns])
+        return cls(
+            changed=changed[:, columns],
+            given=cells["given"][:, columns],
+            repaired=cells["repaired"][:, columns],
+            clean=None if X_clean is None else cells["clean"][:, columns],
+            **_names_of(estimator, some, range(len(changed)), columns),
+        ).plot(ax=ax)
+
+    def _draw(self, ax):
+        ax.imshow(self.changed, cmap="Oranges", vmin=0, vmax=3, aspect="auto")
+        for (row, column), changed in np.ndenumerate(self.changed):
+            text = _short(self.given[row, column])
+            if changed:
+                text += f"\n→ {_short(self.repaired[row, column])}"
+                if self.clean is not None:
+                    text += f"\n({_short(self.clean[row, column])})"
+            self._write(ax, row, column, text, "black" if changed else DARK_GREY)
+        self._name_cells(ax)
+        had_been = "" if self.clean is None else " (what it had been)"
+        ax.set_title(f"given → repaired{had_been}", fontsize="medium", loc="left")
+
+
+def _differ(given, clean):
+    """Which cells differ from the clean ones; without those, which are missing."""
+    missing = np.vectorize(is_missing, otypes=[bool])
+    if clean is None:
+        return missing(given)
+    both = missing(given) & missing(clean)
+    either = missing(given) | missing(clean)
+    known = np.where(either, None, given), np.where(either, None, clean)
+    return (known[0] != known[1]) | (either & ~both)
+
+
+class CellErrorsDisplay(_CellsDisplay):
     """The oddest rows of a table: which of their cells are odd, what was expected.
 
     The darker a cell, the odder it is. Where the error is over 1.0, more than the
@@ -535,8 +696,6 @@ class CellErrorsDisplay(_Display):
     >>> CellErrorsDisplay.from_estimator(dae, X, n_rows=3).errors.shape
     (3, 4)
     """
-
-    figsize = (9.0, 4.0)
 
     def __init__(self, *, errors, cells, expected, row_names, column_names):
         self.errors = errors
@@ -574,44 +733,29 @@ class CellErrorsDisplay(_Display):
         errors = np.asarray(estimator.cell_errors(some), dtype=float)
         worst = np.argsort(-np.nan_to_num(errors).max(axis=0), kind="stable")
         columns = np.sort(worst[:n_columns])
-        names = getattr(estimator, "feature_names_in_", None)
-        if names is None:
-            names = [f"x{i}" for i in range(estimator.n_features_in_)]
-        index = getattr(some, "index", rows)
         return cls(
             errors=errors[:, columns],
             cells=np.asarray(some, dtype=object)[:, columns],
             expected=np.asarray(estimator.reconstruct(some), dtype=object)[:, columns],
-            row_names=[str(name) for name in index],
-            column_names=[str(names[column]) for column in columns],
+            **_names_of(estimator, some, rows, columns),
         ).plot(ax=ax)
 
     def _draw(self, ax):
         fields = ax.imshow(self.errors, cmap="Oranges", vmin=0, vmax=4, aspect="auto")
         for (row, column), error in np.ndenumerate(self.errors):
-            missing = np.isnan(error)
-            text = "missing" if missing else _short(self.cells[row, column])
+            text = _short(self.cells[row, column])
             if error > 1:
                 text += f"\nnot {_short(self.expected[row, column])}"
-            color = GREY if missing else "white" if error > 3 else "black"
-            ax.text(
-                *(column, row, text),
-                ha="center",
-                va="center",
-                fontsize="small",
-                color=color,
-            )
-        ax.set_xticks(range(len(self.column_names)), self.column_names)
-        ax.tick_params(axis="x", rotation=30)
-        for label in ax.get_xticklabels():
-            label.set_horizontalalignment("right")
-        ax.set_yticks(range(len(self.row_names)), self.row_names)
-        ax.set_ylabel("row")
+            color = DARK_GREY if np.isnan(error) else "white" if error > 3 else "black"
+            self._write(ax, row, column, text, color)
+        self._name_cells(ax)
         self.figure_.colorbar(fields, ax=ax, label="error of the cell", extend="max")
 
 
 def _short(value):
     """A cell as a short text."""
+    if is_missing(value):
+        return "missing"
     if isinstance(value, (float, np.floating)):
         return f"{float(f'{value:.4g}'):.10g}"  # Without exponents, if not very large.
     text = str(value)

@@ -21,6 +21,7 @@ from sklearn_dae import (
     LossCurveDisplay,
     NoiseFactorDisplay,
     ReconstructionDisplay,
+    RepairedCellsDisplay,
 )
 
 from .conftest import small
@@ -269,7 +270,7 @@ def test_odd_cells_are_shown_with_what_was_expected(library):
     assert odd[0] == 0
     texts = [text.get_text() for text in display.ax_.texts]
     expected = display.expected[odd]
-    assert f"{X[17, 1]:.3g}\nnot {expected:.3g}" in texts
+    assert f"{X[17, 1]:.4g}\nnot {expected:.4g}" in texts
     assert display.errors.shape == display.cells.shape == (2, 2)
 
 
@@ -342,3 +343,43 @@ except ImportError as error:
         [sys.executable, "-c", code], capture_output=True, text=True, check=True
     )
     assert "pip install 'sklearn-dae[display]'" in found.stdout
+
+
+@pytest.mark.parametrize("library", [pd, pl, np], ids=["pandas", "polars", "numpy"])
+def test_repaired_cells_are_marked_and_say_what_they_were(table, library):
+    table = table.round(2)
+    table[2, 3] = np.nan  # Missing in both: not changed.
+    given = table.copy()
+    given[1, 2], given[3, 0], given[0, 4] = np.nan, -7.0, 1234567.0
+    wrap = np.asarray if library is np else library.DataFrame
+    dae = small().fit(wrap(table))
+    display = RepairedCellsDisplay.from_estimator(
+        dae, wrap(given), X_clean=wrap(table), n_rows=4
+    )
+    assert set(zip(*display.changed.nonzero(), strict=True)) == {(0, 4), (1, 2), (3, 0)}
+    texts = [text.get_text() for text in display.ax_.texts]
+    repaired = np.asarray(dae.reconstruct(wrap(given)))
+    assert texts[0] == f"{given[0, 0]:.4g}"
+    assert texts[7] == f"missing\n→ {repaired[1, 2]:.4g}\n({table[1, 2]:.4g})"
+    assert texts[15] == f"-7\n→ {repaired[3, 0]:.4g}\n({table[3, 0]:.4g})"
+    assert texts[4].startswith("1235000\n")
+    assert len(display.ax_.get_yticks()) == 4
+
+
+def test_without_clean_rows_missing_cells_are_marked_and_few_columns_shown():
+    frame = pd.DataFrame({f"n{i}": np.arange(30.0) * i for i in range(12)})
+    frame["kind"] = ["a", "b"] * 15
+    frame.loc[1, ["n11", "kind"]] = None
+    dae = small().fit(frame)
+    display = RepairedCellsDisplay.from_estimator(dae, frame, n_rows=2, n_columns=3)
+    assert display.column_names == ["n0", "n11", "kind"]
+    assert display.changed.tolist() == [[False] * 3, [False, True, True]]
+    kind = dae.reconstruct(frame)["kind"].iloc[1]
+    assert display.ax_.texts[-1].get_text() == f"missing\n→ {kind}"
+    assert display.clean is None
+
+
+def test_clean_rows_of_another_shape_are_refused(table):
+    dae = small().fit(table)
+    with pytest.raises(ValueError, match=r"'X_clean' must hold.*\(6, 5\).*\(6, 4\)"):
+        RepairedCellsDisplay.from_estimator(dae, table, X_clean=table[:, :4])

@@ -3,6 +3,7 @@
 import pickle
 from copy import deepcopy
 from functools import partial
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -15,7 +16,7 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import GridSearchCV, cross_val_score
 from sklearn.pipeline import make_pipeline, make_union
 from sklearn.preprocessing import StandardScaler
-from sklearn.utils import estimator_checks
+from sklearn.utils import estimator_checks, estimator_html_repr
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
 from sklearn_dae import DenoisingAutoencoderTransformer
@@ -141,3 +142,14 @@ def test_repr_shows_only_changed_parameters():
     dae = DenoisingAutoencoderTransformer(noise="masking")
     assert repr(dae) == "DenoisingAutoencoderTransformer(noise='masking')"
     assert "DenoisingAutoencoderTransformer" in dae._repr_html_()
+
+
+def test_the_html_representation_explains_and_links(table):
+    dae = small().fit(table)
+    page = "generated/sklearn_dae.DenoisingAutoencoderTransformer.html"
+    html = estimator_html_repr(dae)
+    for name in (*dae.get_params(), "loss_curve_", "net_"):
+        assert f"{page}#:~:text={name},-" in html
+    assert "Smallest validation loss with" in html
+    api = (Path(__file__).parent.parent / "docs" / "api.rst").read_text()
+    assert ":toctree: generated/" in api
