@@ -32,6 +32,9 @@ suppress_warnings = ["config.cache"]  # The gallery's settings hold objects.
 
 html_theme = "pydata_sphinx_theme"
 html_title = "sklearn_dae"
+html_static_path = ["_static"]
+html_css_files = ["custom.css"]
+toc_object_entries_show_parents = "hide"
 html_theme_options = {
     "show_toc_level": 2,
     "navigation_with_keys": False,
