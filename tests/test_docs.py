@@ -1,0 +1,42 @@
+"""What the documentation says of the code is so."""
+
+import ast
+from pathlib import Path
+
+import pytest
+
+import sklearn_dae
+
+PACKAGE = Path(sklearn_dae.__file__).parent
+DOCS = PACKAGE.parent / "docs"
+
+
+def messages():
+    """The longest literal piece of each message that the package raises or warns."""
+    for path in sorted(PACKAGE.glob("*.py")):
+        for node in ast.walk(ast.parse(path.read_text())):
+            raised = node.exc if isinstance(node, ast.Raise) else None
+            warned = isinstance(node, ast.Call) and ast.unparse(node.func).endswith(
+                "warn"
+            )
+            call = node if warned else raised
+            if not isinstance(call, ast.Call) or not call.args:
+                continue
+            pieces = [
+                part.value
+                for part in ast.walk(call.args[0])
+                if isinstance(part, ast.Constant) and isinstance(part.value, str)
+            ]
+            if pieces:
+                yield f"{path.stem}:{node.lineno}", max(pieces, key=len)
+
+
+@pytest.mark.parametrize(("place", "piece"), list(messages()))
+def test_a_message_stands_in_the_troubleshooting_page(place, piece):
+    page = (DOCS / "user_guide" / "troubleshooting.rst").read_text()
+    assert " ".join(piece.split()) in " ".join(page.split()), place
+
+
+def test_all_public_names_stand_in_the_reference():
+    page = (DOCS / "api.rst").read_text().split()
+    assert {name for name in sklearn_dae.__all__ if name[0].isupper()} <= set(page)
