@@ -58,7 +58,7 @@ cars.head()
 
 given = cars.mask(rng.random(cars.shape) < 0.1)
 lost = given.isna()
-given.loc[7, "price"] = 250.0  # Two digits forgotten.
+given.loc[714, "price"] = 4791.0  # A digit forgotten, of the dearest car.
 given.loc[70, ["kind", "power"]] = ["sports", 75.0]
 given.loc[700, ["year", "km"]] = [2023.0, 300_000.0]
 print(f"{lost.to_numpy().sum()} cells lost")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from inspect import signature
 from numbers import Integral
 
 import numpy as np
@@ -13,7 +14,7 @@ from ._training import NOISES
 PROBABILITIES = ("swap", "masking", "salt_and_pepper")
 OF_DATES = (
     "Turn dates into numbers first, for example by skrub's DatetimeEncoder in a "
-    "ColumnTransformer, or drop the column."
+    "ColumnTransformer, and durations by total_seconds, or drop the column."
 )
 
 
@@ -116,8 +117,9 @@ def _not_a_number(name, dtype, kind):
         return message + OF_DATES
     if kind == "categorical":
         return message + (
-            "Name it in 'categorical_features', or set "
-            "categorical_features='from_dtype'."
+            "Name it in 'categorical_features', which are all that there are, or set "
+            "categorical_features='from_dtype'. Turn numbers that are written as text "
+            "into numbers first, for example by pandas.to_numeric."
         )
     return message + "Turn it into numbers or strings first, or drop it."
 
@@ -177,6 +179,8 @@ def _check_kind(kind, column=None):
     if (isinstance(kind, str) and kind in NOISES) or (
         column is None and callable(kind)
     ):
+        if callable(kind):
+            _check_takes_rows(kind)
         return kind
     where, expected = "", " or a callable"
     if column is not None:
@@ -184,6 +188,21 @@ def _check_kind(kind, column=None):
     raise ValueError(
         f"'noise'{where} must be one of {sorted(NOISES)}{expected}. Got {kind!r}."
     )
+
+
+def _check_takes_rows(noise):
+    """Raise ValueError if a function cannot be called as a noise is."""
+    try:
+        arguments = signature(noise)
+    except ValueError:  # Some functions written in C do not tell.
+        return
+    try:
+        arguments.bind(None, None, None)
+    except TypeError as error:
+        raise ValueError(
+            f"The callable 'noise' {noise!r} must take (X, noise_factor, rng): scaled "
+            f"rows, one number a column, and a numpy.random.Generator. Got {arguments}."
+        ) from error
 
 
 def _column_factors(noise_factor, n_features, names):

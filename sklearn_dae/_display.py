@@ -298,8 +298,10 @@ class FeaturesDisplay(_Display):
         Where the rows lie; the second number is 0 if there is one feature only.
     explained_variance_ratio : ndarray of shape (2,)
         The share of the features' variance that each dimension shows.
-    y : ndarray of shape (n_samples,) or None
+    y : ndarray of shape (n_samples,), default=None
         Labels, which the colours tell. Rows without one are grey.
+    y_name : str, default=None
+        What the labels are.
 
     Attributes
     ----------
@@ -322,10 +324,11 @@ class FeaturesDisplay(_Display):
     (150, 2)
     """
 
-    def __init__(self, *, components, explained_variance_ratio, y=None):
+    def __init__(self, *, components, explained_variance_ratio, y=None, y_name=None):
         self.components = components
         self.explained_variance_ratio = explained_variance_ratio
         self.y = y
+        self.y_name = y_name
 
     @classmethod
     def from_estimator(cls, estimator, X, y=None, *, ax=None):
@@ -363,7 +366,9 @@ class FeaturesDisplay(_Display):
         return cls(
             components=pca.fit_transform(features),
             explained_variance_ratio=pca.explained_variance_ratio_,
-            y=None if y is None else column_or_1d(y),
+            # As objects: numbers would be made of pandas' booleans.
+            y=None if y is None else column_or_1d(np.asarray(y, dtype=object)),
+            y_name=getattr(y, "name", None),
         ).plot(ax=ax)
 
     def _draw(self, ax):
@@ -379,7 +384,12 @@ class FeaturesDisplay(_Display):
             labels = np.array(list(self.y[~missing]))
             self._draw_labelled(ax, self.components[~missing], labels, style)
             if ax.get_legend_handles_labels()[0]:
-                ax.legend(loc="upper left", bbox_to_anchor=(1.0, 1.0), fontsize="small")
+                ax.legend(
+                    title=self.y_name,
+                    loc="upper left",
+                    bbox_to_anchor=(1.0, 1.0),
+                    fontsize="small",
+                )
         shares = [f"{share:.0%}" for share in self.explained_variance_ratio]
         ax.set(
             xlabel=f"1st principal component of the features ({shares[0]})",
@@ -390,7 +400,7 @@ class FeaturesDisplay(_Display):
         different = np.unique(labels)
         if len(different) > 12 and np.issubdtype(labels.dtype, np.number):
             points = ax.scatter(*components.T, c=labels, cmap="viridis", **style)
-            self.figure_.colorbar(points, ax=ax)
+            self.figure_.colorbar(points, ax=ax, label=self.y_name)
             return
         for k, label in enumerate(different):
             ax.scatter(
@@ -513,6 +523,8 @@ class _CellsDisplay(_Display):
             label.set_horizontalalignment("right")
         ax.set_yticks(range(len(self.row_names)), self.row_names)
         ax.set_ylabel("row")
+        if len(self.column_names) < self.n_features:
+            ax.set_xlabel(f"{len(self.column_names)} of {self.n_features} columns")
 
     def _write(self, ax, row, column, text, color):
         style = {"ha": "center", "va": "center", "fontsize": "small"}
@@ -520,13 +532,14 @@ class _CellsDisplay(_Display):
 
 
 def _names_of(estimator, some, rows, columns):
-    """Names of some rows and columns, by their index and by what `fit` has seen."""
+    """Names of some rows and columns, and how many columns there are."""
     names = getattr(estimator, "feature_names_in_", None)
     if names is None:
         names = [f"x{i}" for i in range(estimator.n_features_in_)]
     return {
         "row_names": [str(name) for name in getattr(some, "index", rows)],
         "column_names": [str(names[column]) for column in columns],
+        "n_features": len(names),
     }
 
 
@@ -548,6 +561,8 @@ class RepairedCellsDisplay(_CellsDisplay):
         The cells as they had been.
     row_names, column_names : list of str
         Names of the rows and of the columns.
+    n_features : int
+        Number of columns of the table.
 
     Attributes
     ----------
@@ -574,13 +589,24 @@ class RepairedCellsDisplay(_CellsDisplay):
     (6, 4)
     """
 
-    def __init__(self, *, changed, given, repaired, clean, row_names, column_names):
+    def __init__(
+        self,
+        *,
+        changed,
+        given,
+        repaired,
+        clean,
+        row_names,
+        column_names,
+        n_features,
+    ):
         self.changed = changed
         self.given = given
         self.repaired = repaired
         self.clean = clean
         self.row_names = row_names
         self.column_names = column_names
+        self.n_features = n_features
 
     @classmethod
     def from_estimator(
@@ -679,6 +705,8 @@ class CellErrorsDisplay(_CellsDisplay):
         What the cells hold and what was expected of them.
     row_names, column_names : list of str
         Names of the rows and of the columns.
+    n_features : int
+        Number of columns of the table.
 
     Attributes
     ----------
@@ -697,12 +725,13 @@ class CellErrorsDisplay(_CellsDisplay):
     (3, 4)
     """
 
-    def __init__(self, *, errors, cells, expected, row_names, column_names):
+    def __init__(self, *, errors, cells, expected, row_names, column_names, n_features):
         self.errors = errors
         self.cells = cells
         self.expected = expected
         self.row_names = row_names
         self.column_names = column_names
+        self.n_features = n_features
 
     @classmethod
     def from_estimator(cls, estimator, X, *, n_rows=6, n_columns=8, ax=None):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections import Counter
 from contextlib import contextmanager
 from numbers import Integral
@@ -20,6 +21,8 @@ from ._cells import Cells, ColumnSummary, SparseCells, pieces_of
 LARGEST = 1e15
 # The largest float64, and the smallest scale: half of it still divides precisely.
 FLOAT_MAX, SCALE_MIN = np.finfo(np.float64).max, 2 * np.finfo(np.float64).tiny
+# Different values of a category from which on they may be names of rows.
+MANY_LEVELS = 100
 # Rows that quantiles are estimated from.
 QUANTILE_ROWS = 10_000
 # Codes of cells without a level.
@@ -137,6 +140,8 @@ class Levels:
     ----------
     names : ndarray of object
         The level of each code.
+    n_seen : int
+        Number of different values, before rare ones are grouped.
     """
 
     def __init__(self, values, min_frequency, max_categories, fallback):
@@ -149,6 +154,7 @@ class Levels:
             n_kept = sum(count >= min_frequency for count in counts.values())
         if max_categories is not None and len(ranked) > max_categories:
             n_kept = min(n_kept, max_categories - 1)
+        self.n_seen = len(counts)
         self._codes = {level: min(code, n_kept) for code, level in enumerate(ranked)}
         self.names = np.empty(min(n_kept + 1, len(ranked)), dtype=object)
         self.names[:] = ranked[: len(self.names)]
@@ -234,13 +240,20 @@ class TableCodec:
         self.levels_ = [levels[k] for k in order]
 
     def _levels_of(self, X, position):
+        values = self._values(X, position)
+        fallback = self._fallback_level(position)
         with self._naming(position):
-            return Levels(
-                self._values(X, position),
-                self.min_frequency,
-                self.max_categories,
-                self._fallback_level(position),
+            levels = Levels(values, self.min_frequency, self.max_categories, fallback)
+        if levels.n_seen > max(MANY_LEVELS, len(values) / 2):
+            warnings.warn(
+                f"Column {self._label(position)!r} is taken as a category and has "
+                f"{levels.n_seen} different values in {len(values)} rows, from which "
+                f"hardly anything can be learned. Leave it out if it names the rows; "
+                f"turn dates and numbers that are written as text into numbers.",
+                UserWarning,
+                stacklevel=2,
             )
+        return levels
 
     @contextmanager
     def _naming(self, position):
@@ -325,8 +338,8 @@ class TableCodec:
             raise ValueError(
                 f"loss='log_loss' needs values in [0, 1], but column "
                 f"{self._label(self.numeric_[j])!r} holds values from {ends[0][j]} to "
-                f"{ends[1][j]}. Set scaling='minmax', and warm_start=False if a "
-                f"previous fit has scaled in another way."
+                f"{ends[1][j]}. Set scaling='minmax' (and, if it is True, "
+                f"warm_start=False)."
             )
 
     def by_kind(self, of_columns):
@@ -359,9 +372,12 @@ class TableCodec:
             try:
                 numeric = X[:, self.numeric_].astype(np.float64)
             except (TypeError, ValueError) as error:
+                remedy = "Name columns of text in 'categorical_features'."
+                if self.template_ is not None:
+                    remedy = "Pass a DataFrame, as in fit."
                 raise ValueError(
                     f"Columns {self.numeric_.tolist()} must hold numbers: {error}. "
-                    f"Name columns of text in 'categorical_features'."
+                    f"{remedy}"
                 ) from error
         else:
             return X

@@ -476,13 +476,18 @@ class DenoisingAutoencoderTransformer(
         """
         check_is_fitted(self)
         index = index_of(X)
-        X = check_array(X, input_name="X", dtype=np.float32)
-        if X.shape[1] not in (self._n_features_out, self._n_components):
+        shape = np.shape(X)
+        # First, for a table itself may be no numbers.
+        if len(shape) == 2 and shape[1] not in (
+            self._n_features_out,
+            self._n_components,
+        ):
             raise ValueError(
-                f"X has {X.shape[1]} features, but inverse_transform takes the "
+                f"X has {shape[1]} features, but inverse_transform takes the "
                 f"{self._n_features_out} features that transform gives, or the "
                 f"{self._n_components} of the latent layer alone, which are the last."
             )
+        X = check_array(X, input_name="X", dtype=np.float32)
         latent = X[:, -self._n_components :]
         expected = self._codec.empty(len(X))
         for rows in self._pieces(len(X)):
@@ -492,7 +497,8 @@ class DenoisingAutoencoderTransformer(
     def reconstruct(self, X):
         """Repair rows: what the network makes of each cell, given its whole row.
 
-        The same as ``inverse_transform(transform(X))``.
+        The same as ``inverse_transform(transform(X))`` up to rounding, with the index
+        of a pandas DataFrame.
 
         Parameters
         ----------

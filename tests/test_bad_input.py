@@ -366,3 +366,37 @@ def test_ctrl_c_before_the_validation_loss_is_known(small):
     assert len(dae.loss_curve_) == len(dae.validation_loss_curve_) == 3
     assert np.isnan(dae.validation_loss_curve_).tolist() == [False, False, True]
     assert dae.best_loss_ == min(dae.validation_loss_curve_[:2])
+
+
+def test_a_column_of_names_or_dates_as_text_is_warned_of(small):
+    n_rows = 300
+    frame = pd.DataFrame({"n": np.arange(n_rows) % 7, "kind": list("ab") * 150})
+    small().fit(frame)
+    frame["id"] = [f"no. {i}" for i in range(n_rows)]
+    with pytest.warns(UserWarning, match=r"'id' is taken.*300 different.*300 rows"):
+        small().fit(frame)
+
+
+@pytest.mark.parametrize("noise", [lambda X, noise_factor: X, lambda rows: rows])
+def test_a_noise_that_cannot_take_rows_is_refused_before_training(small, table, noise):
+    with pytest.raises(ValueError, match=r"must take \(X, noise_factor, rng\).*Got"):
+        small(noise=noise).fit(table)
+
+
+def test_an_array_where_a_frame_was_fitted_is_told_so(small):
+    frame = pd.DataFrame({"n": range(20), "kind": list("ab") * 10})
+    dae = small().fit(frame)
+    given = frame.astype(object).to_numpy()
+    given[0, 0] = "many"
+    with (
+        pytest.warns(UserWarning, match="valid feature names"),
+        pytest.raises(ValueError, match=r"must hold numbers.*Pass a DataFrame, as in"),
+    ):
+        dae.transform(given)
+
+
+def test_a_table_is_no_features(small):
+    frame = pd.DataFrame({"n": range(20), "kind": list("ab") * 10})
+    dae = small().fit(frame)
+    with pytest.raises(ValueError, match="X has 2 features, but inverse_transform"):
+        dae.inverse_transform(frame)

@@ -373,6 +373,7 @@ def test_without_clean_rows_missing_cells_are_marked_and_few_columns_shown():
     dae = small().fit(frame)
     display = RepairedCellsDisplay.from_estimator(dae, frame, n_rows=2, n_columns=3)
     assert display.column_names == ["n0", "n11", "kind"]
+    assert display.ax_.get_xlabel() == "3 of 13 columns"
     assert display.changed.tolist() == [[False] * 3, [False, True, True]]
     kind = dae.reconstruct(frame)["kind"].iloc[1]
     assert display.ax_.texts[-1].get_text() == f"missing\n→ {kind}"
@@ -383,3 +384,14 @@ def test_clean_rows_of_another_shape_are_refused(table):
     dae = small().fit(table)
     with pytest.raises(ValueError, match=r"'X_clean' must hold.*\(6, 5\).*\(6, 4\)"):
         RepairedCellsDisplay.from_estimator(dae, table, X_clean=table[:, :4])
+
+
+def test_labels_keep_their_names_and_values(table):
+    dae = small().fit(table)
+    sold = pd.Series(table[:, 0] > 3, name="sold", dtype="boolean")
+    legend = FeaturesDisplay.from_estimator(dae, table, sold).ax_.get_legend()
+    assert legend.get_title().get_text() == "sold"
+    assert [text.get_text() for text in legend.get_texts()] == ["False", "True"]
+    price = pd.Series(table[:, 0], name="price")
+    bar = FeaturesDisplay.from_estimator(dae, table, price).figure_.axes[1]
+    assert bar.get_ylabel() == "price"
