@@ -156,6 +156,7 @@ class LossCurveDisplay(_Display):
             ax.plot(best + 1, losses[best], "o", color=color, label=label)
         ax.axhline(1.0, color=GREY, linewidth=1, linestyle=":", label="columns' means")
         ax.set(xlabel="epoch", ylabel="loss under noise")
+        ax.xaxis.get_major_locator().set_params(integer=True)
         ax.legend()
 
 
