@@ -1,5 +1,6 @@
 """Denoising autoencoders for tables, as a scikit-learn transformer."""
 
+from ._conv import ConvNetwork
 from ._display import (
     CellErrorsDisplay,
     FeaturesDisplay,
@@ -12,6 +13,7 @@ from ._transformer import DenoisingAutoencoderTransformer
 
 __all__ = [
     "CellErrorsDisplay",
+    "ConvNetwork",
     "DenoisingAutoencoderTransformer",
     "FeaturesDisplay",
     "LossCurveDisplay",

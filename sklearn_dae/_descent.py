@@ -1,4 +1,4 @@
-"""Training steps of dense layers, written out: forward, backward, Adam.
+"""Training steps: forward, backward, Adam; those of dense layers are written out.
 
 Around the matrix products of a small network autograd and an update for each parameter
 cost more than the products themselves. Here gradients are written straight to one flat
@@ -54,7 +54,7 @@ class FlatAdamW(Optimizer):
     ----------
     params : iterable of dict
         Groups with the parameters under "params", all of one device. Their gradients
-        become views of one flat tensor, too.
+        become views of one flat tensor, too. Frozen ones are left alone.
     lr : float
         Learning rate.
     weight_decay : float
@@ -68,7 +68,7 @@ class FlatAdamW(Optimizer):
     def __init__(
         self, params: Iterable[dict[str, Any]], lr: float, weight_decay: float
     ):
-        views = [parameter for group in params for parameter in group["params"]]
+        views = [p for group in params for p in group["params"] if p.requires_grad]
         self.flat = nn.Parameter(torch.cat([p.detach().flatten() for p in views]))
         self.flat.grad = torch.zeros_like(self.flat)
         super().__init__([self.flat], {"lr": lr, "weight_decay": weight_decay})
@@ -177,3 +177,31 @@ class Backpropagation:
             torch.sum(gradient, 0, out=of_bias)
             if k:
                 gradient = torch.mm(gradient, weight, out=buffers[k - 1][1])
+
+
+class Autograd:
+    """Output and gradients of any network, by PyTorch's autograd.
+
+    Parameters
+    ----------
+    network : callable
+        From inputs to outputs.
+    gradients : Tensor
+        What the `grad` of all parameters are views of.
+    """
+
+    def __init__(self, network: Callable[[Tensor], Tensor], gradients: Tensor):
+        self.network = network
+        self.gradients = gradients
+
+    def forward(self, x: Tensor) -> Tensor:
+        """The output; what `backward` needs is kept until then."""
+        with torch.enable_grad():
+            self.output = self.network(x)
+        return self.output.detach()
+
+    def backward(self, gradient: Tensor) -> None:
+        """Gradients of all parameters, by that of the output."""
+        self.gradients.zero_()
+        self.output.backward(gradient)
+        del self.output

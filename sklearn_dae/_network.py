@@ -1,7 +1,7 @@
 """The network: cells in, an encoder, a decoder, one output a number or level.
 
-Modules are built without initial values (PyTorch would draw them from its global
-generator); `initialize_parameters` draws them from a generator of ours.
+Dense layers are built without initial values (PyTorch would draw them from its global
+generator); `initialize` draws them from a generator of ours.
 """
 
 from __future__ import annotations
@@ -134,17 +134,83 @@ class CellsEncoder(nn.Module):
         return inputs
 
 
-class DenoisingAutoencoder(nn.Module):
-    """An encoder over cells, and a decoder.
+class Autoencoder(nn.Module):
+    """An encoder over cells, and a decoder: what all networks have in common.
 
-    A bottleneck needs a decoder as deep as the encoder, which it mirrors. Where all
-    layers are features the decoder is one linear layer: the features are as good, and
-    training costs less.
+    One of its own says what `encode` and `decode` do, and where it begins.
 
     Shape
     -----
     Input: numeric (n, n_numeric) and codes (n, n_categorical).
     Output: (n, n_numeric + n_codes), the numbers, then the logits of all levels.
+
+    Attributes
+    ----------
+    n_weights : int
+        Multiplications that one row takes.
+    block_sizes : list of int
+        Widths of the stack's blocks.
+    """
+
+    spreads: Tensor
+    n_weights: int
+
+    def __init__(self, cells: CellsEncoder):
+        super().__init__()
+        self.cells = cells
+
+    def _set_blocks(self, encoder_sizes: Sequence[int]) -> None:
+        """Lay out the stack, by how much each block of the encoder gives."""
+        self.block_sizes = list(encoder_sizes)
+        if self.cells.n_inputs <= MAX_STACKED_INPUTS:
+            self.block_sizes.insert(0, self.cells.n_inputs)
+        # What each block of the stack is divided by; 1 for a bottleneck, used alone.
+        spreads = torch.ones(len(self.block_sizes), dtype=torch.float32)
+        self.register_buffer("spreads", spreads)
+
+    def initialize(self, output_bias: Tensor, generator: Generator) -> None:
+        """Draw what is not drawn yet; `output_bias` is where the output starts from."""
+        raise NotImplementedError
+
+    def encode(self, inputs: Tensor) -> list[Tensor]:
+        """What every block of the encoder gives, the latent one last."""
+        raise NotImplementedError
+
+    def decode(self, latent: Tensor) -> Tensor:
+        """The output that a latent layer stands for."""
+        raise NotImplementedError
+
+    def compress(self, inputs: Tensor) -> Tensor:
+        """What the latent layer gives for inputs."""
+        return self.encode(inputs)[-1]
+
+    def repair(self, inputs: Tensor) -> Tensor:
+        """The output for inputs."""
+        return self.decode(self.compress(inputs))
+
+    def stack(self, numeric: Tensor, codes: Tensor) -> list[Tensor]:
+        """The inputs, unless too many, and all blocks, each divided by its spread."""
+        inputs = self.cells(numeric, codes)
+        blocks = self.encode(inputs)
+        if len(self.spreads) > len(blocks):
+            blocks.insert(0, inputs)
+        spreads = self.spreads.tolist()
+        return [block / s for block, s in zip(blocks, spreads, strict=True)]
+
+    def latent(self, numeric: Tensor, codes: Tensor) -> Tensor:
+        """What the latent layer gives for cells."""
+        return self.compress(self.cells(numeric, codes))
+
+    def forward(self, numeric: Tensor, codes: Tensor) -> Tensor:
+        return self.repair(self.cells(numeric, codes))
+
+
+class DenoisingAutoencoder(Autoencoder):
+    """Dense layers.
+
+    A bottleneck needs a decoder as deep as the encoder, which it mirrors. Where all
+    layers are features the decoder is one linear layer: the features are as good, and
+    training costs less.
 
     Parameters
     ----------
@@ -160,8 +226,6 @@ class DenoisingAutoencoder(nn.Module):
         Whether the latent layer is a bottleneck, which goes without activation.
     """
 
-    spreads: Tensor
-
     def __init__(
         self,
         n_numeric: int,
@@ -170,11 +234,10 @@ class DenoisingAutoencoder(nn.Module):
         activation: str,
         linear_latent: bool,
     ):
-        super().__init__()
         # A bottleneck passes on too little for bins to tell.
         bins = 0 if linear_latent else n_bins(n_numeric)
         farthest = FARTHEST_FOR_BOTTLENECK if linear_latent else FARTHEST
-        self.cells = CellsEncoder(n_numeric, n_levels, bins, farthest)
+        super().__init__(CellsEncoder(n_numeric, n_levels, bins, farthest))
         n_inputs, n_outputs = self.cells.n_inputs, n_numeric + sum(n_levels)
         self.encoder = _dense([n_inputs, *layer_sizes])
         sizes = list(reversed(layer_sizes)) if linear_latent else [layer_sizes[-1]]
@@ -184,12 +247,7 @@ class DenoisingAutoencoder(nn.Module):
             self.encoder_activations[-1] = "identity"
         self.decoder_activations = [activation] * (len(sizes) - 1) + ["identity"]
         self.n_weights = sum(layer.weight.numel() for layer, _ in self.dense_layers())
-        self.block_sizes = list(layer_sizes)
-        if n_inputs <= MAX_STACKED_INPUTS:
-            self.block_sizes.insert(0, n_inputs)
-        # What each block of the stack is divided by; 1 for a bottleneck, used alone.
-        spreads = torch.ones(len(self.block_sizes), dtype=torch.float32)
-        self.register_buffer("spreads", spreads)
+        self._set_blocks(layer_sizes)
 
     def dense_layers(self) -> list[tuple[nn.Linear, str]]:
         """All layers from inputs to output, each with the name of its activation."""
@@ -197,29 +255,26 @@ class DenoisingAutoencoder(nn.Module):
         activations = self.encoder_activations + self.decoder_activations
         return list(zip(layers, activations, strict=True))  # type: ignore[arg-type]
 
+    @torch.no_grad()
+    def initialize(self, output_bias: Tensor, generator: Generator) -> None:
+        """Draw all weights from `generator`, as PyTorch would from its global one.
+
+        Weights and biases are uniform within 1 / sqrt(inputs of the unit), the default
+        of :class:`torch.nn.Linear`; but `output_bias` is where the output starts from.
+        """
+        layers = [layer for layer, _ in self.dense_layers()]
+        for layer in layers:
+            first = layer is layers[0]
+            bound = 1 / math.sqrt(self.cells.fan_in if first else layer.in_features)
+            for parameter in layer.parameters():
+                parameter.uniform_(-bound, bound, generator=generator)
+        layers[-1].bias.copy_(output_bias)
+
     def encode(self, inputs: Tensor) -> list[Tensor]:
-        """What every layer of the encoder gives, the latent one last."""
         return _run(self.encoder, self.encoder_activations, inputs)
 
     def decode(self, latent: Tensor) -> Tensor:
-        """The output that a latent layer stands for."""
         return _run(self.decoder, self.decoder_activations, latent)[-1]
-
-    def stack(self, numeric: Tensor, codes: Tensor) -> list[Tensor]:
-        """The inputs, unless too many, and all layers, each divided by its spread."""
-        inputs = self.cells(numeric, codes)
-        blocks = self.encode(inputs)
-        if len(self.spreads) > len(blocks):
-            blocks.insert(0, inputs)
-        spreads = self.spreads.tolist()
-        return [block / s for block, s in zip(blocks, spreads, strict=True)]
-
-    def latent(self, numeric: Tensor, codes: Tensor) -> Tensor:
-        """What the latent layer gives."""
-        return self.encode(self.cells(numeric, codes))[-1]
-
-    def forward(self, numeric: Tensor, codes: Tensor) -> Tensor:
-        return self.decode(self.latent(numeric, codes))
 
 
 def _dense(sizes: Sequence[int]) -> nn.ModuleList:
@@ -234,21 +289,3 @@ def _run(layers: nn.ModuleList, activations: list[str], x: Tensor) -> list[Tenso
         x = ACTIVATIONS[activation](layer(x))
         outputs.append(x)
     return outputs
-
-
-@torch.no_grad()
-def initialize_parameters(
-    network: DenoisingAutoencoder, output_bias: Tensor, generator: Generator
-) -> None:
-    """Draw all weights from `generator`, as PyTorch would from its global one.
-
-    Weights and biases are uniform within 1 / sqrt(inputs of the unit), the default of
-    :class:`torch.nn.Linear`; but `output_bias` is where the output starts from.
-    """
-    layers = [layer for layer, _ in network.dense_layers()]
-    for layer in layers:
-        first = layer is layers[0]
-        bound = 1 / math.sqrt(network.cells.fan_in if first else layer.in_features)
-        for parameter in layer.parameters():
-            parameter.uniform_(-bound, bound, generator=generator)
-    layers[-1].bias.copy_(output_bias)

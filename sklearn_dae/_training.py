@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
 from threading import Lock, Thread
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 import torch
@@ -38,14 +38,15 @@ from ._batches import (
 )
 from ._cells import Cells, ColumnSummary, SparseCells, pieces_of
 from ._corruption import NOISES, Corruption, Noise, Pool, custom
-from ._descent import Backpropagation, FlatAdamW, unshare_parameters
+from ._descent import Autograd, Backpropagation, FlatAdamW, unshare_parameters
 from ._loss import (
     ReconstructionLoss,
     baseline_output,
     expected_cells,
     mean_errors,
 )
-from ._network import ACTIVATIONS, DenoisingAutoencoder, initialize_parameters
+from ._network import ACTIVATIONS, Autoencoder, DenoisingAutoencoder
+from ._pair import PairAutoencoder
 
 __all__ = [
     "ACTIVATIONS",
@@ -126,7 +127,7 @@ class _ProgressLine(Callback):
 
 
 class _Net(NeuralNet):
-    """A net of dense layers, trained by steps that are written out.
+    """An autoencoder's net, whose steps of training are written out.
 
     The learning rate falls from `lr` to 0 along a half cosine over all epochs, whatever
     else would set it. Losses are read once an epoch, so that a GPU is not waited for at
@@ -144,6 +145,7 @@ class _Net(NeuralNet):
         if not training:
             super().run_single_epoch(iterator, training, prefix, step_fn, **fit_params)
             return
+        self.module_.train()
         losses = []
         n_before = (len(self.history) - 1) * len(iterator)
         for update, batch in enumerate(iterator, n_before):
@@ -164,15 +166,20 @@ class _Net(NeuralNet):
 
     def initialize_optimizer(self, *args: Any, **kwargs: Any) -> _Net:
         super().initialize_optimizer(*args, **kwargs)
-        self.layers_ = Backpropagation(self.module_.dense_layers())
+        module, gradients = self.module_, self.optimizer_.flat.grad
+        self.passes_ = (
+            Backpropagation(module.dense_layers())
+            if isinstance(module, DenoisingAutoencoder)
+            else Autograd(module.repair, gradients)
+        )
         return self
 
     @torch.no_grad()
     def train_step(self, batch: TrainingBatch, **fit_params: Any) -> dict[str, Tensor]:
         inputs, target = batch
-        output = self.layers_.forward(inputs)
+        output = self.passes_.forward(inputs)
         loss, gradient = self.criterion_.with_gradient(output, target)
-        self.layers_.backward(gradient)
+        self.passes_.backward(gradient)
         parameters = self.module_.named_parameters()
         self.notify("on_grad_computed", named_parameters=parameters, batch=batch)
         self.optimizer_.step()
@@ -181,7 +188,7 @@ class _Net(NeuralNet):
 
     def trim_for_prediction(self) -> None:
         super().trim_for_prediction()
-        del self.layers_
+        del self.passes_
         unshare_parameters(self.module_)
 
 
@@ -236,6 +243,7 @@ Noises = Sequence[tuple[str | Callable[..., Any], Cells]]
 class Recipe:
     """How to train: the estimator's parameters, resolved."""
 
+    network: Literal["mlp"] | Callable[[int, int], Any]
     layer_sizes: tuple[int, ...]
     activation: str
     linear_latent: bool
@@ -316,13 +324,14 @@ def fit_net(
     columns: ColumnSummary,
     noises: Noises,
     recipe: Recipe,
-    initial_weights: dict[str, Tensor] | None = None,
+    previous: Autoencoder | None = None,
 ) -> tuple[NeuralNet, History]:
     """Train a network to give back `train` from its corruption.
 
     With rows in `valid`, training stops when the loss on their one fixed corruption has
     not fallen by `tol` for `patience` epochs, and the best weights are restored.
     Otherwise it goes on for `max_epochs`. The net comes back fit for prediction only.
+    It starts from the weights of `previous`, if there is such a network.
     """
     generator = torch.Generator(recipe.device).manual_seed(recipe.seed)
     train, columns = train.to(recipe.device), columns.to(recipe.device)
@@ -336,7 +345,7 @@ def fit_net(
 
     validation_rows = None if valid is None else corruptible(valid.to(recipe.device))
     watch = _Watch()
-    net = _build_net(recipe, columns, baseline, validation_rows)
+    net = _build_net(recipe, columns, baseline, validation_rows, generator)
     net.callbacks = [
         watch,
         *_own_callbacks(recipe, valid is not None),
@@ -344,19 +353,16 @@ def fit_net(
     ]
     net.initialize()
     some_rows = _some_rows(train, net.module_, generator)
-    if initial_weights is None:
-        variance = baseline.numeric
-        if recipe.loss != "squared_error":
-            variance = mean_errors("squared_error", train, columns.center)
-        net.module_.cells.fit_columns(
-            columns.center, variance.sqrt(), some_rows.numeric
-        )
-        initialize_parameters(net.module_, means, generator)
+    if previous is None:
+        spread = _variance(recipe.loss, train, columns, baseline).sqrt()
+        net.module_.cells.fit_columns(columns.center, spread, some_rows.numeric)
+        net.module_.initialize(means, generator)
     else:
-        net.module_.load_state_dict(initial_weights)
+        _go_on(net.module_, previous)
     n_multiplications = 3 * recipe.batch_size * net.module_.n_weights
     with threads_for(n_multiplications, MULTIPLICATIONS_OF_UPDATE):
         interrupted = _run(net, corruptible(train), watch)
+    net.module_.eval()
     if not recipe.linear_latent:
         _fit_spreads(net.module_, some_rows)
     history = History(
@@ -368,7 +374,7 @@ def fit_net(
 
 def _some_rows(
     cells: Cells | SparseCells,
-    network: DenoisingAutoencoder,
+    network: Autoencoder,
     generator: torch.Generator,
 ) -> Cells:
     """Rows drawn to estimate quantiles of their numbers and spreads of features."""
@@ -379,7 +385,7 @@ def _some_rows(
 
 
 @torch.inference_mode()
-def _fit_spreads(network: DenoisingAutoencoder, cells: Cells) -> None:
+def _fit_spreads(network: Autoencoder, cells: Cells) -> None:
     """Make all blocks of the stack vary as much as each other over some rows.
 
     So that neither distances nor penalties heed only the block with the largest
@@ -413,6 +419,15 @@ def _baseline(
     )
 
 
+def _variance(
+    loss: str, train: Cells | SparseCells, columns: ColumnSummary, baseline: Cells
+) -> Tensor:
+    """Variance of each numeric column."""
+    if loss == "squared_error":
+        return baseline.numeric
+    return mean_errors("squared_error", train, columns.center)
+
+
 def _corruption(
     noises: Noises, train: Cells | SparseCells, columns: ColumnSummary
 ) -> Corruption:
@@ -424,19 +439,46 @@ def _corruption(
     return Corruption(steps, pool)
 
 
+def _module(recipe: Recipe, generator: torch.Generator) -> dict[str, Any]:
+    """The kind of network, and what it is built from, as skorch takes them."""
+    if recipe.network == "mlp":
+        return {
+            "module": DenoisingAutoencoder,
+            "module__layer_sizes": recipe.layer_sizes,
+            "module__activation": recipe.activation,
+            "module__linear_latent": recipe.linear_latent,
+        }
+    seed = torch.randint(2**62, (1,), generator=generator, device=generator.device)
+    return {
+        "module": PairAutoencoder,
+        "module__network": recipe.network,
+        "module__n_components": recipe.layer_sizes[-1],
+        "module__seed": int(seed),
+    }
+
+
+def _go_on(network: Autoencoder, previous: Autoencoder) -> None:
+    """Take over the weights of `previous`, which must be of the same network."""
+    if repr(network) != repr(previous):
+        raise ValueError(
+            f"warm_start=True goes on from the network of the previous fit, but "
+            f"'network' now builds another one. Set it back, or set warm_start=False. "
+            f"It was\n{previous}\nand is\n{network}"
+        )
+    network.load_state_dict(previous.state_dict())
+
+
 def _build_net(
     recipe: Recipe,
     columns: ColumnSummary,
     baseline: Cells,
     validation_rows: CorruptibleRows | None,
+    generator: torch.Generator,
 ) -> NeuralNet:
     net = _Net(
-        DenoisingAutoencoder,
+        **_module(recipe, generator),
         module__n_numeric=len(columns.center),
         module__n_levels=columns.n_levels,
-        module__layer_sizes=recipe.layer_sizes,
-        module__activation=recipe.activation,
-        module__linear_latent=recipe.linear_latent,
         criterion=ReconstructionLoss,
         criterion__kind=recipe.loss,
         criterion__n_levels=columns.n_levels,

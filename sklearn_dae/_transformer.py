@@ -70,14 +70,39 @@ class DenoisingAutoencoderTransformer(
         Number of units of the latent layer, the innermost one. May exceed the number of
         columns: it is the noise that keeps the network from copying its input.
 
+    network : "mlp" or callable, default="mlp"
+        The encoder and the decoder.
+
+        - "mlp": dense layers, shaped by `hidden_layer_sizes` and `activation`.
+        - :class:`ConvNetwork`: convolutional layers, for rows that are images.
+        - callable ``network(n_inputs, n_components)``: returns a pair of
+          :class:`torch.nn.Module`, built anew at every call: the encoder, from
+          tensors of shape (n_rows, n_inputs) to (n_rows, n_components), and the
+          decoder, back to (n_rows, n_inputs). An input is a scaled number less its
+          column's mean, or one place of the one-hot code of a category, and 0.0 where
+          the cell is missing; an output is the same number, to which the mean is added,
+          or a logit: of a level, or with ``loss="log_loss"`` of a number. If the
+          encoder has a method ``stack(inputs)`` it returns a list of tensors of shape
+          (n_rows, any), its own output last, which the stack is made of.
+
+        Initial weights that are drawn by PyTorch when the pair is built follow
+        `random_state`. Modules must not draw at random later, as dropout does: the
+        noise is there to regularise. Those with `requires_grad` False stay as they are.
+        If the callable has `get_params`, as a
+        :class:`~sklearn.base.BaseEstimator` has, its parameters can be searched,
+        as ``network__channels``. To pickle or to search in several processes,
+        define functions and modules in an importable module, not as lambdas.
+
     hidden_layer_sizes : array-like of shape (n_layers,) or int, default=(256, 256)
         Number of units of the encoder's layers before the latent one. The decoder
-        mirrors them if `representation` is "latent", and is one linear layer else.
+        mirrors them if `representation` is "latent", and is one linear layer else. Only
+        used when ``network="mlp"``.
 
     activation : {"identity", "logistic", "tanh", "relu", "gelu", "silu"}, \
             default="relu"
         Activation function of the layers, as in
-        :class:`~sklearn.neural_network.MLPClassifier`, and two of PyTorch's.
+        :class:`~sklearn.neural_network.MLPClassifier`, and two of PyTorch's. Only used
+        when ``network="mlp"``.
 
     representation : {"stack", "latent"}, default="stack"
         The features.
@@ -89,9 +114,10 @@ class DenoisingAutoencoderTransformer(
           divided by one number, so that they vary alike, by 1 a feature on average.
           Wide features help linear models, neighbours and clusterers most. With more
           than 64 columns of numbers there are fewer bins, with more than 192 none; more
-          than 1024 inputs are left out.
+          than 1024 inputs are left out. A `network` of its own is given no bins and
+          clips at a thousand deviations.
         - "latent": the output of the latent layer only, `n_components` of them. The
-          latent layer is then linear, as a bottleneck should be.
+          latent layer of "mlp" is then linear, as a bottleneck should be.
 
     noise : {"swap", "masking", "salt_and_pepper", "gaussian"}, list, dict, callable \
             or None, default="swap"
@@ -313,6 +339,7 @@ class DenoisingAutoencoderTransformer(
 
     _parameter_constraints: dict = {
         "n_components": [Interval(Integral, 1, None, closed="left")],
+        "network": [StrOptions({"mlp"}), callable],
         "hidden_layer_sizes": [
             "array-like",
             Interval(Integral, 1, None, closed="left"),
@@ -353,6 +380,7 @@ class DenoisingAutoencoderTransformer(
         self,
         n_components=256,
         *,
+        network="mlp",
         hidden_layer_sizes=(256, 256),
         activation="relu",
         representation="stack",
@@ -379,6 +407,7 @@ class DenoisingAutoencoderTransformer(
         verbose=False,
     ):
         self.n_components = n_components
+        self.network = network
         self.hidden_layer_sizes = hidden_layer_sizes
         self.activation = activation
         self.representation = representation
@@ -630,12 +659,12 @@ class DenoisingAutoencoderTransformer(
         self._check_parameters()
         random_state = check_random_state(self.random_state)
         goes_on = self.warm_start and hasattr(self, "net_")
-        weights = self._weights_to_go_on_from() if goes_on else None
+        previous = self._network_to_go_on_from() if goes_on else None
         codec, table, noises = self._learn_table(X, random_state, goes_on)
         train, valid = self._split(codec, table, random_state)
         del table
         recipe = self._recipe(train.n_rows, random_state)
-        net, history = fit_net(train, valid, codec.summary(), noises, recipe, weights)
+        net, history = fit_net(train, valid, codec.summary(), noises, recipe, previous)
         self._keep(codec, net, history, goes_on)
         return self
 
@@ -784,6 +813,7 @@ class DenoisingAutoencoderTransformer(
         if max_epochs == "auto":
             max_epochs = -(-N_UPDATES // n_batches(n_rows, batch_size))
         return Recipe(
+            network=self.network,
             layer_sizes=self._layer_sizes,
             activation=self.activation,
             linear_latent=self.representation == "latent",
@@ -801,20 +831,27 @@ class DenoisingAutoencoderTransformer(
             verbose=int(self.verbose),
         )
 
-    def _weights_to_go_on_from(self):
-        """The weights of the previous fit, which must be of the same network."""
-        net = self.net_
-        previous = net.module__layer_sizes, net.module__activation, self._representation
-        now = self._layer_sizes, self.activation, self.representation
+    def _architecture(self):
+        """The parameters that shape the network, in words."""
+        if self.network != "mlp":
+            return (
+                f"a 'network' of its own, n_components={self.n_components} and "
+                f"representation={self.representation!r}"
+            )
+        return (
+            f"encoder layers of {self._layer_sizes} units, "
+            f"activation={self.activation!r} and representation={self.representation!r}"
+        )
+
+    def _network_to_go_on_from(self):
+        """The network of the previous fit, which must be the same."""
+        previous, now = self._fitted_architecture, self._architecture()
         if now != previous:
             raise ValueError(
-                f"warm_start=True goes on from a network with encoder layers of "
-                f"{previous[0]} units, activation={previous[1]!r} and "
-                f"representation={previous[2]!r}, but the parameters now ask for "
-                f"{now[0]}, {now[1]!r} and {now[2]!r}. Set them back, or set "
-                f"warm_start=False."
+                f"warm_start=True goes on from a network with {previous}, but the "
+                f"parameters now ask for {now}. Set them back, or set warm_start=False."
             )
-        return self.net_.module_.state_dict()
+        return self.net_.module_
 
     def _keep(self, codec, net, history, goes_on):
         """Set the fitted attributes, all at once when nothing can fail any more."""
@@ -833,6 +870,7 @@ class DenoisingAutoencoderTransformer(
         watched = taken if self.early_stopping else losses
         self.best_loss_ = min(watched, default=np.inf)
         self._representation = self.representation
+        self._fitted_architecture = self._architecture()
         self._n_components = self._layer_sizes[-1]
         stacked = self.representation == "stack"
         self._n_features_out = n_stacked(net) if stacked else self._n_components

@@ -15,26 +15,30 @@ from sklearn_dae import DenoisingAutoencoderTransformer
 
 PACKAGE = Path(sklearn_dae.__file__).parent
 MAY_IMPORT = {
-    "__init__": {"_display", "_transformer"},
+    "__init__": {"_conv", "_display", "_transformer"},
+    "_conv": set(),
     "_display": {"_frames"},
     "_transformer": {"_columns", "_frames", "_table", "_training"},
     "_columns": {"_frames", "_training"},
     "_table": {"_cells", "_frames"},
     "_frames": set(),
-    "_training": {"_batches", "_cells", "_corruption", "_descent", "_loss", "_network"},
+    "_training": {
+        "_batches", "_cells", "_corruption", "_descent", "_loss", "_network", "_pair",
+    },
     "_descent": {"_network"},
+    "_pair": {"_network"},
     "_batches": {"_cells", "_corruption"},
     "_corruption": {"_cells"},
     "_loss": {"_cells"},
     "_network": set(),
     "_cells": set(),
-}
+}  # fmt: skip
 DOORS = {
     "skorch": {"_training"},
-    "sklearn": {"_display", "_transformer", "_table"},
+    "sklearn": {"_conv", "_display", "_transformer", "_table"},
     "torch": {
         "_table", "_training", "_batches", "_corruption", "_descent", "_loss",
-        "_network", "_cells",
+        "_network", "_pair", "_conv", "_cells",
     },
     "pandas": set(),
     "polars": set(),

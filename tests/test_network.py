@@ -14,11 +14,7 @@ from sklearn_dae._loss import (
     expected_cells,
     mean_errors,
 )
-from sklearn_dae._network import (
-    ACTIVATIONS,
-    DenoisingAutoencoder,
-    initialize_parameters,
-)
+from sklearn_dae._network import ACTIVATIONS, DenoisingAutoencoder
 
 from .conftest import make_cells
 
@@ -30,7 +26,7 @@ def make_network(seed=0, n_numeric=2, n_levels=N_LEVELS, **params):
     network = DenoisingAutoencoder(n_numeric, n_levels, **{**settings, **params})
     generator = torch.Generator().manual_seed(seed)
     bias = torch.zeros(n_numeric + sum(n_levels))
-    initialize_parameters(network, bias, generator)
+    network.initialize(bias, generator)
     return network
 
 

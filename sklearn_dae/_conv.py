@@ -1,0 +1,216 @@
+"""ConvNetwork: convolutional layers for rows that are images."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from itertools import pairwise
+from numbers import Integral
+
+import numpy as np
+from sklearn.base import BaseEstimator
+from sklearn.utils._param_validation import Interval
+from torch import Tensor, nn
+from torch.nn.functional import adaptive_avg_pool2d
+
+# Every layer makes an image half as high and half as wide.
+STRIDE = 2
+
+
+class ConvNetwork(BaseEstimator):
+    """Convolutional encoder, transposed-convolutional decoder: a network for images.
+
+    To be the `network` of a :class:`DenoisingAutoencoderTransformer` whose rows are
+    images of any size, flattened channel by channel and line by line. Each layer of the
+    encoder halves height and width (rounded up); a dense layer makes the latent one of
+    the last maps. The decoder mirrors it.
+
+    In ``representation="stack"`` each layer counts by its maps, averaged over a grid of
+    `pool_size` by `pool_size` fields.
+
+    Parameters
+    ----------
+    image_shape : tuple of (int, int, int)
+        Channels, height and width of an image. Their product is the number of columns.
+
+    channels : array-like of shape (n_layers,), default=(32, 64)
+        Number of maps that each convolutional layer of the encoder makes.
+
+    kernel_size : int, default=3
+        Height and width of the kernels, in [1, inf). Odd ones are centred.
+
+    pool_size : int, default=4
+        Height and width of the grid that maps are averaged over for the stack, in
+        [1, inf); at most the maps' own. Only used when ``representation="stack"``.
+
+    See Also
+    --------
+    DenoisingAutoencoderTransformer : Takes it as its `network`.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_digits
+    >>> from sklearn_dae import ConvNetwork, DenoisingAutoencoderTransformer
+    >>> X, _ = load_digits(return_X_y=True)
+    >>> dae = DenoisingAutoencoderTransformer(
+    ...     n_components=32,
+    ...     network=ConvNetwork((1, 8, 8), channels=(8, 16)),
+    ...     scaling="minmax",
+    ...     max_iter=1,
+    ...     random_state=0,
+    ... )
+    >>> dae.fit_transform(X).shape  # Inputs, 8 maps of 4 x 4, 16 of 2 x 2, latent.
+    (1797, 288)
+    """
+
+    _parameter_constraints: dict = {
+        "image_shape": ["array-like"],
+        "channels": ["array-like"],
+        "kernel_size": [Interval(Integral, 1, None, closed="left")],
+        "pool_size": [Interval(Integral, 1, None, closed="left")],
+    }
+
+    def __init__(self, image_shape, *, channels=(32, 64), kernel_size=3, pool_size=4):
+        self.image_shape = image_shape
+        self.channels = channels
+        self.kernel_size = kernel_size
+        self.pool_size = pool_size
+
+    def __call__(self, n_inputs, n_components):
+        """Build the encoder and the decoder.
+
+        Parameters
+        ----------
+        n_inputs : int
+            Number of columns, those of the flattened images.
+        n_components : int
+            Number of latent units.
+
+        Returns
+        -------
+        encoder, decoder : torch.nn.Module
+            From (n_rows, n_inputs) to (n_rows, n_components) and back.
+
+        Raises
+        ------
+        ValueError
+            If a parameter is not as stated, or images are not of `n_inputs` numbers.
+        """
+        self._validate_params()
+        image_shape = _integers("image_shape", self.image_shape)
+        channels = _integers("channels", self.channels)
+        n_numbers = math.prod(image_shape)
+        if len(image_shape) != 3 or n_numbers != n_inputs:
+            raise ValueError(
+                f"'image_shape' must be three integers, the channels, the height and "
+                f"the width of images of {n_inputs} numbers, as many as there are "
+                f"columns. Got {self.image_shape!r}, which makes {n_numbers}."
+            )
+        maps = [image_shape[0], *channels]
+        sizes = _sizes(image_shape[1:], len(channels), self.kernel_size)
+        encoder = _Encoder(maps, sizes, n_components, self.kernel_size, self.pool_size)
+        return encoder, _decoder(maps, sizes, n_components, self.kernel_size)
+
+
+def _integers(name: str, values: Sequence[int]) -> list[int]:
+    """What should be a tuple of positive integers as a list of them."""
+    array = np.asarray(values)
+    if (
+        array.ndim != 1
+        or not array.size
+        or array.dtype.kind not in "iu"
+        or min(array) < 1
+    ):
+        raise ValueError(
+            f"{name!r} of ConvNetwork must hold integers of at least 1. Got {values!r}."
+        )
+    return array.tolist()
+
+
+Size = tuple[int, int]
+
+
+def _sizes(size: Size, n_layers: int, kernel_size: int) -> list[Size]:
+    """Height and width of the image, then of the maps of each layer."""
+    sizes = [size]
+    for _ in range(n_layers):
+        height, width = (
+            (n + 2 * (kernel_size // 2) - kernel_size) // STRIDE + 1 for n in sizes[-1]
+        )
+        sizes.append((height, width))
+    return sizes
+
+
+class _Encoder(nn.Module):
+    """Convolutions, each followed by a ReLU, and a dense layer over the last maps.
+
+    Parameters
+    ----------
+    maps : sequence of int
+        Channels of the image, then of each layer's maps.
+    sizes : sequence of (int, int)
+        Their heights and widths.
+    n_components, kernel_size, pool_size : int
+        As of `ConvNetwork`.
+    """
+
+    def __init__(
+        self,
+        maps: Sequence[int],
+        sizes: Sequence[Size],
+        n_components: int,
+        kernel_size: int,
+        pool_size: int,
+    ):
+        super().__init__()
+        self.image = nn.Unflatten(1, (maps[0], *sizes[0]))
+        self.layers = nn.ModuleList(
+            nn.Conv2d(n_in, n_out, kernel_size, STRIDE, padding=kernel_size // 2)
+            for n_in, n_out in pairwise(maps)
+        )
+        self.latent = nn.Linear(maps[-1] * math.prod(sizes[-1]), n_components)
+        self.grids = [tuple(min(n, pool_size) for n in size) for size in sizes[1:]]
+
+    def _maps(self, inputs: Tensor) -> list[Tensor]:
+        """What each convolution gives."""
+        maps = [self.image(inputs)]
+        for layer in self.layers:
+            maps.append(layer(maps[-1]).relu())
+        return maps[1:]
+
+    def forward(self, inputs: Tensor) -> Tensor:
+        return self.latent(self._maps(inputs)[-1].flatten(1))
+
+    def stack(self, inputs: Tensor) -> list[Tensor]:
+        """The averaged maps of each layer, and the latent one."""
+        maps = self._maps(inputs)
+        pooled = [
+            adaptive_avg_pool2d(some, grid).flatten(1)
+            for some, grid in zip(maps, self.grids, strict=True)
+        ]
+        return [*pooled, self.latent(maps[-1].flatten(1))]
+
+
+def _decoder(
+    maps: Sequence[int], sizes: Sequence[Size], n_components: int, kernel_size: int
+) -> nn.Sequential:
+    """The encoder mirrored: a dense layer, then transposed convolutions."""
+    padding = kernel_size // 2
+    layers: list[nn.Module] = [
+        nn.Linear(n_components, maps[-1] * math.prod(sizes[-1])),
+        nn.Unflatten(1, (maps[-1], *sizes[-1])),
+    ]
+    for k in reversed(range(1, len(maps))):
+        # What rounding took off the height and the width is given back.
+        missing = [
+            large - ((small - 1) * STRIDE - 2 * padding + kernel_size)
+            for large, small in zip(sizes[k - 1], sizes[k], strict=True)
+        ]
+        layers += [
+            nn.ReLU(),
+            nn.ConvTranspose2d(
+                *(maps[k], maps[k - 1], kernel_size, STRIDE, padding),
+                output_padding=(missing[0], missing[1]),
+            ),
+        ]
+    return nn.Sequential(*layers, nn.Flatten())
