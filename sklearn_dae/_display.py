@@ -420,8 +420,10 @@ class ReconstructionDisplay(_Display):
 
     Parameters
     ----------
-    images : dict of str to ndarray of shape (n_images, height, width)
-        What is shown in each line, and its name.
+    images : dict of str to ndarray of shape (n_images, height, width) or \
+            (n_images, 3, height, width)
+        What is shown in each line, and its name. Three channels are red, green and
+        blue, in [0, 1].
 
     Attributes
     ----------
@@ -448,7 +450,7 @@ class ReconstructionDisplay(_Display):
 
     @classmethod
     def from_estimator(
-        cls, estimator, X, *, image_shape, X_clean=None, n_images=8, ax=None
+        cls, estimator, X, *, image_shape=None, X_clean=None, n_images=8, ax=None
     ):
         """Plot images and how a fitted transformer repairs them.
 
@@ -456,11 +458,13 @@ class ReconstructionDisplay(_Display):
         ----------
         estimator : DenoisingAutoencoderTransformer
             The fitted transformer.
-        X : array-like or sparse matrix of shape (n_samples, height * width)
+        X : array-like or sparse matrix of shape (n_samples, n_pixels)
             Images, one a row; the first ones are shown.
-        image_shape : tuple of (int, int)
-            Height and width of an image, in pixels.
-        X_clean : array-like of shape (n_samples, height * width), default=None
+        image_shape : tuple of (int, int) or (int, int, int), default=None
+            Height and width of an image, in pixels, with the number of channels, 1 or
+            3, before them if there are several; that of the transformer's
+            :class:`ConvNetwork` if None.
+        X_clean : array-like of shape (n_samples, n_pixels), default=None
             The same images before they were corrupted, to be shown above.
         n_images : int, default=8
             Largest number of images to show.
@@ -479,13 +483,7 @@ class ReconstructionDisplay(_Display):
             not as many as the others.
         """
         _check_has(estimator, "reconstruct", TRANSFORMER)
-        n_pixels = int(np.prod(image_shape))
-        if np.size(image_shape) != 2 or n_pixels != estimator.n_features_in_:
-            raise ValueError(
-                f"'image_shape' must be the height and the width of images of "
-                f"{estimator.n_features_in_} pixels, as many as the transformer was "
-                f"fitted on. Got {image_shape!r}, which makes {n_pixels}."
-            )
+        image_shape = _image_shape(estimator, image_shape)
         rows = slice(n_images)
         some = _rows_of(X, rows)
         lines = {"given": some, "repaired": estimator.reconstruct(some)}
@@ -499,10 +497,7 @@ class ReconstructionDisplay(_Display):
         return cls(images=images).plot(ax=ax)
 
     def _draw(self, ax):
-        lines = [
-            np.pad(images, ((0, 0), (1, 1), (1, 1)), constant_values=np.nan)
-            for images in self.images.values()
-        ]
+        lines = [_framed(images) for images in self.images.values()]
         mosaic = np.vstack([np.hstack(list(line)) for line in lines])
         ax.imshow(mosaic, cmap="gray")
         height = lines[0].shape[1]
@@ -510,6 +505,39 @@ class ReconstructionDisplay(_Display):
         ax.set_xticks([])
         ax.tick_params(length=0)
         ax.spines[:].set_visible(False)
+
+
+def _image_shape(estimator, image_shape):
+    """The shape of the images in rows of a transformer, given or its network's."""
+    if image_shape is None:
+        image_shape = getattr(estimator.network, "image_shape", None)
+    if image_shape is None:
+        raise ValueError(
+            "'image_shape' must be given, the height and the width of the images, as "
+            "the transformer's 'network' is no ConvNetwork that tells it."
+        )
+    n_pixels = int(np.prod(image_shape))
+    if np.size(image_shape) not in (2, 3) or n_pixels != estimator.n_features_in_:
+        raise ValueError(
+            f"'image_shape' must be the height and the width of images of "
+            f"{estimator.n_features_in_} pixels, as many as the transformer was "
+            f"fitted on. Got {image_shape!r}, which makes {n_pixels}."
+        )
+    *channels, height, width = image_shape
+    if channels not in ([], [1], [3]):
+        raise ValueError(
+            f"'image_shape' must be a height and a width, with 1 or 3 channels before "
+            f"them if any. Got {image_shape!r}."
+        )
+    return (height, width) if channels in ([], [1]) else (3, height, width)
+
+
+def _framed(images):
+    """Images with channels last, if any, and an empty line around each."""
+    if images.ndim == 4:
+        images = images.transpose(0, 2, 3, 1)
+    width = [(0, 0), (1, 1), (1, 1), (0, 0)][: images.ndim]
+    return np.pad(images, width, constant_values=np.nan)
 
 
 class _CellsDisplay(_Display):

@@ -111,6 +111,7 @@ class PairAutoencoder(Autoencoder):
         n_inputs, n_components = rows.shape[1], self.n_components
         latent = _checked(self.encoder, "encoder", rows, n_components, "n_components")
         _checked(self.decoder, "decoder", latent, n_inputs, "inputs")
+        self._check_repeatable(rows)
         blocks = self.encode(rows)
         _check_stack(blocks, latent)
         self._set_blocks([block.shape[1] for block in blocks])
@@ -120,7 +121,6 @@ class PairAutoencoder(Autoencoder):
                 "'network' must build modules with parameters to train. Got none whose "
                 "requires_grad is True."
             )
-        self._check_repeatable(rows)
 
     def _n_multiplications(self, rows: Tensor) -> int:
         """How many a row takes: each weight counts at every place where it is used."""
@@ -145,6 +145,7 @@ class PairAutoencoder(Autoencoder):
         self.load_state_dict(state)
         second = self.repair(rows)
         self.load_state_dict(state)
+        self.eval()
         if not torch.allclose(first, second, rtol=0, atol=0, equal_nan=True):
             drawing = [m for m in self.modules() if "Dropout" in type(m).__name__]
             raise ValueError(

@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 import torch
 from sklearn.datasets import load_digits
+from torch import nn
 
 from sklearn_dae import DenoisingAutoencoderTransformer
 from sklearn_dae._cells import Cells
@@ -79,3 +80,11 @@ def make_pool(cells, clip=False):
     low = cells.numeric.nan_to_num(torch.inf).amin(0)
     high = cells.numeric.nan_to_num(-torch.inf).amax(0)
     return Pool(cells, low, high, clip)
+
+
+def tiny_network(n_inputs, n_components):
+    """A network of a user's own."""
+    encoder = nn.Sequential(nn.Linear(n_inputs, 16), nn.ReLU())
+    return encoder.append(nn.Linear(16, n_components)), nn.Linear(
+        n_components, n_inputs
+    )

@@ -13,7 +13,12 @@ import torch
 from skorch.callbacks import Callback, GradientNormClipping
 
 from sklearn_dae import _training
-from sklearn_dae._descent import Backpropagation, FlatAdamW, unshare_parameters
+from sklearn_dae._descent import (
+    Autograd,
+    Backpropagation,
+    FlatAdamW,
+    unshare_parameters,
+)
 from sklearn_dae._network import ACTIVATIONS, DenoisingAutoencoder
 from sklearn_dae._training import one_thread
 
@@ -55,6 +60,22 @@ def test_gradients_are_those_of_autograd(cells, activation, linear_latent):
         layers.backward(of_output[:n_rows].clone())
     for a, b in zip(ours.parameters(), theirs.parameters(), strict=True):
         torch.testing.assert_close(a.grad, b.grad, atol=1e-5, rtol=1e-4)
+
+
+def test_gradients_by_autograd_are_written_to_the_flat_tensor(cells):
+    ours, theirs = make_network(), make_network()
+    of_output = torch.randn(20, 8, generator=torch.Generator().manual_seed(1))
+    optimizer = optimizer_of(ours)
+    passes = Autograd(ours.repair, optimizer.flat.grad)
+    inputs = ours.cells(*cells)
+    for n_rows in (7, 20):  # The second time nothing of the first is left.
+        output = passes.forward(inputs[:n_rows])
+        passes.backward(of_output[:n_rows])
+    theirs(*cells).backward(of_output)
+    torch.testing.assert_close(output, theirs(*cells))
+    assert not output.requires_grad
+    expected = torch.cat([p.grad.flatten() for p in theirs.parameters()])
+    torch.testing.assert_close(optimizer.flat.grad, expected)
 
 
 def test_updates_are_those_of_adamw():

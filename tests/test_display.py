@@ -17,6 +17,7 @@ from sklearn.pipeline import Pipeline
 
 from sklearn_dae import (
     CellErrorsDisplay,
+    ConvNetwork,
     FeaturesDisplay,
     LossCurveDisplay,
     NoiseFactorDisplay,
@@ -251,6 +252,33 @@ def test_images_of_another_size_are_refused(digits):
         ReconstructionDisplay.from_estimator(
             dae, digits[0], image_shape=(8, 8), X_clean=digits[0][:2]
         )
+
+
+def test_images_have_the_shape_of_a_convolutional_network(digits):
+    network = ConvNetwork((1, 8, 8), channels=(2,))
+    dae = small(network=network, max_iter=1).fit(digits[0])
+    display = ReconstructionDisplay.from_estimator(dae, digits[1], n_images=2)
+    assert display.images["given"].shape == (2, 8, 8)
+
+
+def test_images_of_three_channels_are_coloured(digits):
+    X = np.tile(digits[0] / 16, 3) * np.repeat([1.0, 0.5, 0.0], 64)
+    dae = small(max_iter=1).fit(X)
+    display = ReconstructionDisplay.from_estimator(dae, X, image_shape=(3, 8, 8))
+    mosaic = np.asarray(display.ax_.get_images()[0].get_array())
+    assert mosaic.shape == (2 * 10, 8 * 10, 3)
+    expected = X[1].reshape(3, 8, 8).transpose(1, 2, 0)
+    np.testing.assert_array_equal(mosaic[1:9, 11:19], expected)
+
+
+@pytest.mark.parametrize(
+    ("image_shape", "message"),
+    [(None, "must be given"), ((4, 4, 4), r"1 or 3 channels .* \(4, 4, 4\)")],
+)
+def test_images_of_no_shape_are_refused(digits, image_shape, message):
+    dae = small(max_iter=1).fit(digits[0])
+    with pytest.raises(ValueError, match=message):
+        ReconstructionDisplay.from_estimator(dae, digits[0], image_shape=image_shape)
 
 
 @pytest.mark.parametrize("library", [pd, pl, np])

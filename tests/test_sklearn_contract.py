@@ -21,7 +21,7 @@ from sklearn.utils.estimator_checks import parametrize_with_checks
 
 from sklearn_dae import DenoisingAutoencoderTransformer
 
-from .conftest import small
+from .conftest import small, tiny_network
 
 FAST = partial(small, max_iter=3)
 ESTIMATORS = [
@@ -40,6 +40,7 @@ ESTIMATORS = [
     FAST(scaling=None),
     FAST(early_stopping=True),
     FAST(hidden_layer_sizes=(), activation="tanh", random_state=None),
+    FAST(network=tiny_network),
 ]
 
 

@@ -1,0 +1,405 @@
+"""Networks of the user's own: what they are given, drawn, checked and trained."""
+
+import pickle
+from concurrent.futures import ThreadPoolExecutor
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+from skorch.callbacks import Callback, GradientNormClipping
+from torch import nn
+
+from sklearn_dae._pair import DrawFrom, PairAutoencoder
+
+from .conftest import small, tiny_network
+
+
+def normalised(n_inputs, n_components):
+    encoder = nn.Sequential(nn.Linear(n_inputs, 16), nn.BatchNorm1d(16), nn.ReLU())
+    return encoder.append(nn.Linear(16, n_components)), nn.Linear(
+        n_components, n_inputs
+    )
+
+
+class Bias(nn.Module):
+    """A decoder that gives every row the same numbers."""
+
+    def __init__(self, n_outputs):
+        super().__init__()
+        self.bias = nn.Parameter(torch.zeros(n_outputs))
+
+    def forward(self, latent):
+        return self.bias.expand(len(latent), -1)
+
+
+class Spy(nn.Linear):
+    """Keeps what it is given."""
+
+    def forward(self, inputs):
+        self.seen = inputs
+        return super().forward(inputs)
+
+
+@pytest.fixture
+def frame(holes):
+    frame = pd.DataFrame(holes, columns=list("abcde"))
+    return frame.assign(kind=np.where(frame["a"] > 3, "high", "low"))
+
+
+@pytest.mark.parametrize("representation", ["stack", "latent"])
+def test_a_pair_of_modules_repairs_rows(table, representation):
+    dae = small(network=tiny_network, representation=representation, max_iter=100)
+    Z = dae.fit_transform(table)
+    assert Z.shape == (120, 8 + 5 * (representation == "stack"))
+    assert dae.score(table) > 0.5
+    np.testing.assert_allclose(
+        dae.inverse_transform(Z), dae.reconstruct(table), rtol=1e-4
+    )
+    np.testing.assert_allclose(
+        dae.inverse_transform(Z[:, -8:]), dae.reconstruct(table), rtol=1e-4
+    )
+    if representation == "stack":
+        variances = Z.var(axis=0)
+        np.testing.assert_allclose(variances[:5].sum(), variances[5:].sum(), rtol=1e-4)
+
+
+def test_inputs_are_scaled_numbers_and_one_hot_codes_without_bins(frame):
+    dae = small(
+        network=lambda n, k: (Spy(n, k), nn.Linear(k, n)), representation="latent"
+    ).fit(frame)
+    some = frame[:16].assign(kind=["high", "low", "other", None] * 4)
+    dae.transform(some)
+    inputs = dae.net_.module_.encoder.seen.numpy()
+    numbers, given = frame.drop(columns="kind"), some.drop(columns="kind")
+    scaled = ((given - numbers.mean()) / numbers.std(ddof=0)).fillna(0.0)
+    np.testing.assert_allclose(inputs[:, :5], scaled, atol=1e-4)
+    np.testing.assert_array_equal(inputs[:4, 5:], [[0, 1], [1, 0], [0, 0], [0, 0]])
+
+
+@pytest.mark.parametrize(
+    "params", [{}, {"loss": "log_loss", "scaling": "minmax", "noise": "masking"}]
+)
+def test_output_starts_from_the_means_and_frequencies(frame, params):
+    dae = small(
+        network=lambda n, k: (nn.Linear(n, k), Bias(n)),
+        learning_rate_init=1e-9,
+        emphasis=0.5,
+        max_iter=1,
+        **params,
+    ).fit(frame)
+    assert dae.loss_curve_ == pytest.approx([1.0], abs=1e-2)
+    np.testing.assert_allclose(
+        dae.reconstruct(frame)[list("abcde")].iloc[0],
+        frame.drop(columns="kind").mean(),
+        rtol=1e-4,
+    )
+
+
+def initialised(name, **params):
+    return lambda n: getattr(nn.init, name)(torch.empty(n, 4), **params)
+
+
+DRAWS = {
+    "Linear": lambda n: nn.Linear(n, 3),
+    "Conv2d": lambda n: nn.Conv2d(n, 2, 3),
+    "ConvTranspose2d": lambda n: nn.ConvTranspose2d(n, 2, 3),
+    "LSTM": lambda n: nn.LSTM(n, 3),
+    "MultiheadAttention": lambda n: nn.MultiheadAttention(n, 1),
+    "Embedding": lambda n: nn.Embedding(n, 3),
+    "Parameter": lambda n: nn.Parameter(torch.randn(n, 2)),
+    "like": lambda n: torch.rand_like(torch.empty(n)),
+    "normal": lambda n: torch.normal(0.0, 1.0, (n,)),
+    "permutation": lambda n: torch.randperm(100 * n),
+    "method": lambda n: torch.empty(n).exponential_(),
+    "bernoulli": lambda n: torch.bernoulli(torch.full((20, n), 0.5)),
+    "kaiming": initialised("kaiming_normal_"),
+    "xavier": initialised("xavier_uniform_"),
+    "orthogonal": initialised("orthogonal_"),
+    "truncated": initialised("trunc_normal_"),
+    "sparse": initialised("sparse_", sparsity=0.5),
+}
+
+
+def drawn(build, seed):
+    """What a builder draws from a generator of ours."""
+    with DrawFrom(torch.Generator().manual_seed(seed)):
+        built = build(5)
+    if isinstance(built, torch.Tensor):
+        return built
+    return torch.cat([parameter.flatten() for parameter in built.parameters()])
+
+
+@pytest.mark.parametrize("build", DRAWS.values(), ids=DRAWS)
+def test_what_pytorch_draws_comes_from_our_generator(build):
+    before = torch.get_rng_state()
+    first = drawn(build, 0)
+    assert torch.equal(before, torch.get_rng_state())
+    assert torch.equal(first, drawn(build, 0))
+    assert not torch.equal(first, drawn(build, 1))
+
+
+def test_a_generator_of_the_user_is_used():
+    def build(n):
+        return torch.randn(n, generator=torch.Generator().manual_seed(7))
+
+    assert torch.equal(drawn(build, 0), drawn(build, 1))
+
+
+@pytest.mark.parametrize("network", [tiny_network, normalised])
+def test_same_seed_same_bits_and_global_state_as_before(digits, network):
+    def fitted(seed=0):
+        dae = small(network=network, max_iter=10, random_state=seed)
+        return dae.fit_transform(digits[0])
+
+    before = torch.get_rng_state()
+    alone = fitted()
+    assert torch.equal(before, torch.get_rng_state())
+    assert not np.array_equal(alone, fitted(1))
+    with ThreadPoolExecutor(4) as threads:
+        for fit in [threads.submit(fitted) for _ in range(4)]:
+            np.testing.assert_array_equal(fit.result(), alone)
+
+
+class Stack(nn.Linear):
+    """A linear encoder with a stack of what is given."""
+
+    def __init__(self, n_inputs, n_components, blocks):
+        super().__init__(n_inputs, n_components)
+        self.blocks = blocks
+
+    def stack(self, inputs):
+        return self.blocks(inputs, self(inputs))
+
+
+def with_stack(blocks):
+    return lambda n, k: (Stack(n, k, blocks), nn.Linear(k, n))
+
+
+class Noisy(nn.Linear):
+    def forward(self, inputs):
+        return super().forward(inputs + torch.randn_like(inputs))
+
+
+def frozen(n_inputs, n_components):
+    modules = nn.Linear(n_inputs, n_components), nn.Linear(n_components, n_inputs)
+    return [module.requires_grad_(False) for module in modules]
+
+
+BAD = {
+    "one module": (
+        lambda n, k: nn.Linear(n, k),
+        r"must return a pair of torch.nn.Module.*Got Linear\(",
+    ),
+    "functions": (lambda n, k: (torch.relu, torch.relu), "must return a pair of torch"),
+    "three": (lambda n, k: [nn.Linear(n, k)] * 3, "must return a pair of torch"),
+    "wide latent": (
+        lambda n, k: (nn.Linear(n, k + 1), nn.Linear(k, n)),
+        r"encoder .* of shape \(64, 5\) into .* \(64, 8\), rows .* Got \(64, 9\)",
+    ),
+    "narrow output": (
+        lambda n, k: (nn.Linear(n, k), nn.Linear(k, n - 1)),
+        r"decoder .* of shape \(64, 8\) into .* \(64, 5\), rows .* Got \(64, 4\)",
+    ),
+    "images": (
+        lambda n, k: (
+            nn.Linear(n, k),
+            nn.Sequential(nn.Linear(k, n), nn.Unflatten(1, (n, 1))),
+        ),
+        r"decoder .* Got \(64, 5, 1\)",
+    ),
+    "other inputs": (
+        lambda n, k: (nn.Linear(n + 1, k), nn.Linear(k, n)),
+        r"encoder .* of shape \(64, 5\) .* Got RuntimeError: mat1 and mat2",
+    ),
+    "no tensor": (
+        lambda n, k: (nn.LSTM(n, k), nn.Linear(k, n)),
+        r"encoder .* Got a tuple",
+    ),
+    "no parameters": (
+        lambda n, k: (nn.Unflatten(1, (n, 1)), nn.Identity()),
+        r"encoder .* Got \(64, 5, 1\)",
+    ),
+    "frozen": (frozen, "Got none whose requires_grad is True"),
+    "dropout": (
+        lambda n, k: (nn.Sequential(nn.Dropout(0.1), nn.Linear(n, k)), nn.Linear(k, n)),
+        r"must not draw at random .* Remove Dropout\(p=0.1.*; the noise",
+    ),
+    "a layer with noise": (
+        lambda n, k: (Noisy(n, k), nn.Linear(k, n)),
+        "must not draw at random .* Remove what does; the noise",
+    ),
+    "empty stack": (with_stack(lambda x, z: []), "'stack' .* Got none"),
+    "stack of maps": (
+        with_stack(lambda x, z: [x[:, :, None], z]),
+        r"'stack' .* Got \(64, 5, 1\), \(64, 8\)",
+    ),
+    "stack of fewer rows": (
+        with_stack(lambda x, z: [x[:9], z]),
+        r"'stack' .* Got \(9, 5\), \(64, 8\)",
+    ),
+    "stack without the latent layer": (
+        with_stack(lambda x, z: [z, x]),
+        r"'stack' .* of shape \(64, 8\). Got \(64, 8\), \(64, 5\)",
+    ),
+    "stack with another latent layer": (
+        with_stack(lambda x, z: [x, 2 * z]),
+        r"the encoder's own output, of shape \(64, 8\)",
+    ),
+}
+
+
+@pytest.mark.parametrize(("network", "message"), BAD.values(), ids=BAD)
+def test_networks_that_cannot_do_are_refused_before_training(table, network, message):
+    class Fail(Callback):
+        def on_train_begin(self, net, **kwargs):
+            raise AssertionError
+
+    with pytest.raises((ValueError, TypeError), match=message):
+        small(network=network, callbacks=[Fail()]).fit(table)
+
+
+@pytest.mark.parametrize("network", ["conv", 3, None])
+def test_what_is_no_network_is_refused(table, network):
+    with pytest.raises(ValueError, match="The 'network' parameter of Denoising"):
+        small(network=network).fit(table)
+
+
+def test_the_stack_is_what_the_encoder_says(table):
+    dae = small(network=with_stack(lambda x, z: [x[:, :2] ** 2, z])).fit(table)
+    Z = dae.transform(table)
+    assert Z.shape == (120, 5 + 2 + 8)
+    squares = Z[:, :2] ** 2
+    np.testing.assert_allclose(
+        Z[:, 5:7] / squares, (Z[:, 5:7] / squares)[:1].repeat(120, 0), rtol=1e-3
+    )
+    np.testing.assert_allclose(
+        dae.inverse_transform(Z), dae.reconstruct(table), rtol=1e-4
+    )
+
+
+def test_batch_normalisation_predicts_by_what_it_has_seen(table):
+    dae = small(network=normalised, batch_size=119).fit(table)
+    norm = dae.net_.module_.encoder[1]
+    assert not norm.training
+    assert norm.num_batches_tracked == 5 * 2  # Two batches of sixty rows each.
+    assert norm.running_mean.any()
+    Z = dae.transform(table)
+    np.testing.assert_allclose(dae.transform(table[:1]), Z[:1], rtol=1e-5)
+
+
+def test_batch_normalisation_is_restored_and_goes_on(table):
+    class Keep(Callback):
+        def on_epoch_end(self, net, **kwargs):
+            if net.history[-1, "valid_loss_best"]:
+                self.best = net.module_.encoder[1].running_mean.clone()
+
+    keep = Keep()
+    dae = small(
+        network=normalised,
+        early_stopping=True,
+        n_iter_no_change=2,
+        learning_rate_init=0.5,
+        max_iter=100,
+        callbacks=[keep],
+        warm_start=True,
+    ).fit(table)
+    assert dae.n_iter_ < 100
+    norm = dae.net_.module_.encoder[1]
+    assert torch.equal(norm.running_mean, keep.best)
+    n_batches = int(norm.num_batches_tracked)
+    dae.set_params(max_iter=1).fit(table)
+    norm = dae.net_.module_.encoder[1]
+    assert norm.num_batches_tracked == n_batches + 4
+
+
+def test_frozen_parameters_stay_and_others_are_trained(table):
+    def network(n, k):
+        encoder = nn.Linear(n, k)
+        encoder.weight.requires_grad_(False).fill_(0.25)
+        return encoder, nn.Linear(k, n)
+
+    encoder = small(network=network).fit(table).net_.module_.encoder
+    assert (encoder.weight == 0.25).all()
+    assert not encoder.weight.requires_grad
+    assert encoder.bias.unique().numel() == 8
+
+
+class Transposed(nn.Module):
+    """A decoder with the weights of its encoder."""
+
+    def __init__(self, weight):
+        super().__init__()
+        self.weight = weight
+
+    def forward(self, latent):
+        return latent @ self.weight
+
+
+def test_encoder_and_decoder_may_share_weights(table):
+    def network(n, k):
+        encoder = nn.Linear(n, k)
+        return encoder, Transposed(encoder.weight)
+
+    dae = small(network=network, max_iter=60).fit(table)
+    assert dae.score(table) > 0.3
+    module = dae.net_.module_
+    assert module.encoder.weight is module.decoder.weight
+
+
+def test_callbacks_may_change_gradients_of_a_pair(table):
+    def weights(**params):
+        dae = small(network=tiny_network, max_iter=3, **params).fit(table)
+        return dae.net_.module_.encoder[0].weight
+
+    clipped = weights(callbacks=[GradientNormClipping(1e-8)])
+    assert not torch.allclose(clipped, weights(), atol=1e-4)
+
+
+def test_warm_start_goes_on_with_the_same_network_only(table):
+    dae = small(network=tiny_network, warm_start=True, max_iter=30).fit(table)
+    before = dae.loss_curve_[-1]
+    dae.set_params(hidden_layer_sizes=(3,), activation="tanh", max_iter=1).fit(table)
+    assert dae.loss_curve_[30] < 1.2 * before
+    with pytest.raises(
+        ValueError, match=r"(?s)'network' now builds another one.*BatchNorm"
+    ):
+        dae.set_params(network=normalised).fit(table)
+    dae.set_params(network=tiny_network)
+    for name, value in (
+        ("n_components", 9), ("representation", "latent"), ("network", "mlp"),
+    ):  # fmt: skip
+        before = dae.get_params()[name]
+        with pytest.raises(ValueError, match="warm_start=True goes on from a network"):
+            dae.set_params(**{name: value}).fit(table)
+        dae.set_params(**{name: before})
+
+
+def test_multiplications_are_counted_where_weights_are_used():
+    def network(n, k):
+        encoder = nn.Sequential(
+            nn.Unflatten(1, (1, 4, 4)),
+            nn.Conv2d(1, 3, 3, stride=2, padding=1),  # To 3 x 2 x 2.
+            nn.Flatten(),
+            nn.Linear(12, k),
+        )
+        decoder = nn.Sequential(
+            nn.Linear(k, 12),
+            nn.Unflatten(1, (3, 2, 2)),
+            nn.ConvTranspose2d(3, 1, 2, stride=2),
+            nn.Flatten(),
+        )
+        return encoder, decoder
+
+    module = PairAutoencoder(16, (), network, 5, seed=0)
+    assert module.n_weights == 4 * 3 * 9 + 60 + 60 + 4 * 3 * 4
+
+
+def test_a_fitted_pair_pickles_and_has_memory_of_its_own(table):
+    dae = small(network=tiny_network, warm_start=True).fit(table)
+    copy = pickle.loads(pickle.dumps(dae))
+    np.testing.assert_array_equal(copy.transform(table), dae.transform(table))
+    before = dae.transform(table)
+    copy.fit(table)
+    np.testing.assert_array_equal(dae.transform(table), before)
+    assert all(p.grad is None for p in dae.net_.module_.parameters())
