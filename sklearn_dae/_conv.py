@@ -39,7 +39,7 @@ class ConvNetwork(BaseEstimator):
     kernel_size : int, default=3
         Height and width of the kernels, in [1, inf). Odd ones are centred.
 
-    pool_size : int, default=4
+    pool_size : int, default=2
         Height and width of the grid that maps are averaged over for the stack, in
         [1, inf); at most the maps' own. Only used when ``representation="stack"``.
 
@@ -59,8 +59,8 @@ class ConvNetwork(BaseEstimator):
     ...     max_iter=1,
     ...     random_state=0,
     ... )
-    >>> dae.fit_transform(X).shape  # Inputs, 8 maps of 4 x 4, 16 of 2 x 2, latent.
-    (1797, 288)
+    >>> dae.fit_transform(X).shape  # Inputs, 8 and 16 maps of 2 x 2, latent.
+    (1797, 192)
     """
 
     _parameter_constraints: dict = {
@@ -70,7 +70,7 @@ class ConvNetwork(BaseEstimator):
         "pool_size": [Interval(Integral, 1, None, closed="left")],
     }
 
-    def __init__(self, image_shape, *, channels=(32, 64), kernel_size=3, pool_size=4):
+    def __init__(self, image_shape, *, channels=(32, 64), kernel_size=3, pool_size=2):
         self.image_shape = image_shape
         self.channels = channels
         self.kernel_size = kernel_size

@@ -17,3 +17,4 @@ def test_code_blocks_run(capsys):
     assert namespace["right"].mean() > 0.8
     assert namespace["filled"].notna().all(axis=None)
     assert namespace["features"].shape == (569, 978)
+    assert namespace["error"] < 0.1
