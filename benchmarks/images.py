@@ -44,7 +44,8 @@ def masking(X, strength, rng):
     return np.where(rng.random(X.shape) < strength, np.nan, X)
 
 
-NOISES = [gaussian, salt_and_pepper, masking]
+NOISES = {f.__name__: f for f in (gaussian, salt_and_pepper, masking)}
+REPAIRING, FEATURES = ("MLP", "wide MLP", "conv"), ("MLP, stack", "conv")
 
 
 def load(folder):
@@ -73,9 +74,10 @@ def fit(X, noise, strength, seed, **params):
 
 
 def networks(X, noise, strength, seed):
-    """Dense layers, once to repair and once for features, and convolutional ones."""
+    """Dense layers to repair, as they come and wide, or for features; conv for both."""
     settings = {
-        "MLP": {"hidden_layer_sizes": (1024,), "representation": "latent"},
+        "MLP": {"representation": "latent"},
+        "wide MLP": {"representation": "latent", "hidden_layer_sizes": (1024,)},
         "MLP, stack": {},
         "conv": {"network": ConvNetwork(SHAPE)},
     }
@@ -93,7 +95,7 @@ def repairs(X, noisy, fitted):
     return {
         "noisy": filled,
         "PCA": pca.inverse_transform(pca.transform(filled)),
-        **{name: fitted[name].reconstruct(noisy) for name in ("MLP", "conv")},
+        **{name: fitted[name].reconstruct(noisy) for name in REPAIRING},
     }
 
 
@@ -119,25 +121,26 @@ def plot(pictures, file, n_images=8):
     figure.savefig(file, dpi=100)
 
 
-def main(folder, strength, seed, n_draws, file):
+def main(folder, noises, strength, seed, n_draws, file):
     X, X_test, y, y_test = load(folder)
     errors, pictures, accuracies = {}, {}, {}
     # Varying by 1 a pixel on average, as features do.
     scale = X.std(axis=0).mean()
     probe = partial(few_labels_accuracy, y=y, y_test=y_test, n_draws=n_draws)
     accuracies["pixels", ""] = probe(X / scale, X_test / scale)
-    for noise in NOISES:
+    for name in noises:
+        noise = NOISES[name]
         fitted = networks(X, noise, strength, seed)
         noisy = noise(X_test, strength, np.random.default_rng(seed))
         lines = repairs(X, noisy, fitted)
-        pictures[noise.__name__] = {"clean": X_test, **lines}
-        errors[noise.__name__] = {
-            name: np.square(repaired - X_test).mean()
-            for name, repaired in lines.items()
+        pictures[name] = {"clean": X_test, **lines}
+        errors[name] = {
+            method: np.square(repaired - X_test).mean()
+            for method, repaired in lines.items()
         }
-        for name in ("MLP, stack", "conv"):
-            Z, Z_test = fitted[name].transform(X), fitted[name].transform(X_test)
-            accuracies[name, noise.__name__] = probe(Z, Z_test)
+        for method in FEATURES:
+            Z, Z_test = fitted[method].transform(X), fitted[method].transform(X_test)
+            accuracies[method, name] = probe(Z, Z_test)
     report(errors, accuracies)
     if file:
         plot(pictures, file)
@@ -145,7 +148,7 @@ def main(folder, strength, seed, n_draws, file):
 
 def report(errors, accuracies):
     errors = pd.DataFrame(errors).T
-    for other in ("noisy", "PCA", "MLP"):
+    for other in ("noisy", "PCA", "MLP", "wide MLP"):
         errors[f"conv/{other}"] = errors["conv"] / errors[other]
     print(errors.round(4).to_string())
     print(f"\naccuracy with {N_FEW} labels a class")
@@ -163,8 +166,16 @@ if __name__ == "__main__":
         default=0.5,
         help="standard deviation of gaussian noise, share of pixels for the others",
     )
+    parser.add_argument("--noises", nargs="+", choices=NOISES, default=list(NOISES))
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--draws", type=int, default=20, help="of labelled images")
     parser.add_argument("--plot", type=Path, help="file for a picture of the repairs")
     options = parser.parse_args()
-    main(options.data, options.strength, options.seed, options.draws, options.plot)
+    main(
+        options.data,
+        options.noises,
+        options.strength,
+        options.seed,
+        options.draws,
+        options.plot,
+    )

@@ -9,6 +9,7 @@ import pytest
 import torch
 from skorch.callbacks import Callback, GradientNormClipping
 from torch import nn
+from torch.nn.utils.parametrizations import spectral_norm
 
 from sklearn_dae._pair import DrawFrom, PairAutoencoder
 
@@ -323,6 +324,18 @@ def test_frozen_parameters_stay_and_others_are_trained(table):
     assert (encoder.weight == 0.25).all()
     assert not encoder.weight.requires_grad
     assert encoder.bias.unique().numel() == 8
+
+
+def test_modules_may_change_while_they_are_trained(table):
+    def network(n, k):
+        # Nearer its largest singular value with every batch.
+        return spectral_norm(nn.Linear(n, k)), nn.Linear(k, n)
+
+    before = torch.get_rng_state()
+    dae = small(network=network, max_iter=30).fit(table)
+    assert torch.equal(before, torch.get_rng_state())
+    weight = dae.net_.module_.encoder.weight.detach()
+    assert torch.linalg.matrix_norm(weight, 2) == pytest.approx(1.0, rel=1e-2)
 
 
 class Transposed(nn.Module):
