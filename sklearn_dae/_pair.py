@@ -128,7 +128,11 @@ class PairAutoencoder(Autoencoder):
 
         def count(module: nn.Module, given: tuple[Tensor, ...], output: Tensor) -> None:
             weight = getattr(module, "weight", None)
-            if isinstance(weight, Tensor) and weight.ndim > 1:
+            if (
+                isinstance(weight, Tensor)
+                and weight.ndim > 1
+                and isinstance(output, Tensor)
+            ):
                 places = given[0] if getattr(module, "transposed", False) else output
                 counts.append(weight[0].numel() * places[0].numel())
 

@@ -286,6 +286,7 @@ class DenoisingAutoencoderTransformer(
 
     See Also
     --------
+    ConvNetwork : A `network` for images.
     sklearn.decomposition.PCA : Linear features; the best linear reconstruction.
     sklearn.neural_network.BernoulliRBM : Features of binary data.
     sklearn.impute.IterativeImputer : Imputation by a regression for each column.

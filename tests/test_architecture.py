@@ -11,7 +11,7 @@ import pytest
 from numpydoc.docscrape import NumpyDocString
 
 import sklearn_dae
-from sklearn_dae import DenoisingAutoencoderTransformer
+from sklearn_dae import ConvNetwork, DenoisingAutoencoderTransformer
 
 PACKAGE = Path(sklearn_dae.__file__).parent
 MAY_IMPORT = {
@@ -87,11 +87,15 @@ print(sorted(new - {"sklearn", "scipy", "numpy", "torch"}))
 DOC = NumpyDocString(inspect.cleandoc(DenoisingAutoencoderTransformer.__doc__))
 
 
-def test_documented_defaults_are_those_of_the_signature():
-    documented = {p.name: p.type for p in DOC["Parameters"]}
-    signature = inspect.signature(DenoisingAutoencoderTransformer).parameters
+@pytest.mark.parametrize("class_", [DenoisingAutoencoderTransformer, ConvNetwork])
+def test_documented_defaults_are_those_of_the_signature(class_):
+    doc = NumpyDocString(inspect.cleandoc(class_.__doc__))
+    documented = {p.name: p.type for p in doc["Parameters"]}
+    signature = inspect.signature(class_).parameters
     assert list(documented) == list(signature)
     for name, parameter in signature.items():
+        if parameter.default is parameter.empty:
+            continue
         default = re.search(r"default=(.*)$", documented[name]).group(1)
         assert ast.literal_eval(default) == parameter.default, name
 
