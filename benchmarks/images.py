@@ -56,7 +56,7 @@ def load(folder):
     return X[:N_TRAIN], X[N_TRAIN:], y[:N_TRAIN], y[N_TRAIN:]
 
 
-def fit(X, noise, strength, seed, **params):
+def fit(X, noise, strength, **params):
     """A transformer that has learned to repair the images, and its seconds."""
     dae = DenoisingAutoencoderTransformer(
         N_COMPONENTS,
@@ -65,7 +65,6 @@ def fit(X, noise, strength, seed, **params):
         scaling=None,
         loss="log_loss",
         emphasis=0.5,
-        random_state=seed,
         **params,
     )
     start = time.perf_counter()
@@ -73,7 +72,7 @@ def fit(X, noise, strength, seed, **params):
     return dae, time.perf_counter() - start
 
 
-def networks(X, noise, strength, seed):
+def networks(X, noise, strength, **shared):
     """Dense layers to repair, as they come and wide, or for features; conv for both."""
     settings = {
         "MLP": {"representation": "latent"},
@@ -83,7 +82,7 @@ def networks(X, noise, strength, seed):
     }
     fitted = {}
     for name, params in settings.items():
-        fitted[name], seconds = fit(X, noise, strength, seed, **params)
+        fitted[name], seconds = fit(X, noise, strength, **params, **shared)
         print(f"{noise.__name__}, {name}: fitted in {seconds:.0f} s", flush=True)
     return fitted
 
@@ -113,15 +112,17 @@ def few_labels_accuracy(Z, Z_test, y, y_test, n_draws):
 
 def plot(pictures, file, n_images=8):
     """Draw the first images and their repairs, one panel a noise."""
-    figure, axes = plt.subplots(1, len(pictures), figsize=(15, 4), layout="constrained")
-    for ax, (noise, lines) in zip(axes, pictures.items(), strict=True):
+    figure, axes = plt.subplots(
+        1, len(pictures), figsize=(15, 4), layout="constrained", squeeze=False
+    )
+    for ax, (noise, lines) in zip(axes[0], pictures.items(), strict=True):
         images = {n: X[:n_images].reshape(-1, *SHAPE[1:]) for n, X in lines.items()}
         ReconstructionDisplay(images=images).plot(ax=ax)
         ax.set_title(noise)
     figure.savefig(file, dpi=100)
 
 
-def main(folder, noises, strength, seed, n_draws, file):
+def main(folder, noises, strength, learning_rate, seed, n_draws, file):
     X, X_test, y, y_test = load(folder)
     errors, pictures, accuracies = {}, {}, {}
     # Varying by 1 a pixel on average, as features do.
@@ -130,7 +131,9 @@ def main(folder, noises, strength, seed, n_draws, file):
     accuracies["pixels", ""] = probe(X / scale, X_test / scale)
     for name in noises:
         noise = NOISES[name]
-        fitted = networks(X, noise, strength, seed)
+        fitted = networks(
+            X, noise, strength, learning_rate_init=learning_rate, random_state=seed
+        )
         noisy = noise(X_test, strength, np.random.default_rng(seed))
         lines = repairs(X, noisy, fitted)
         pictures[name] = {"clean": X_test, **lines}
@@ -167,14 +170,18 @@ if __name__ == "__main__":
         help="standard deviation of gaussian noise, share of pixels for the others",
     )
     parser.add_argument("--noises", nargs="+", choices=NOISES, default=list(NOISES))
+    parser.add_argument(
+        "--learning-rate", type=float, default=0.002, help="of all networks"
+    )
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--draws", type=int, default=20, help="of labelled images")
+    parser.add_argument("--draws", type=int, default=10, help="of labelled images")
     parser.add_argument("--plot", type=Path, help="file for a picture of the repairs")
     options = parser.parse_args()
     main(
         options.data,
         options.noises,
         options.strength,
+        options.learning_rate,
         options.seed,
         options.draws,
         options.plot,
