@@ -17,21 +17,26 @@ from sklearn.datasets import load_digits
 from sklearn.decomposition import PCA
 from sklearn.model_selection import train_test_split
 
-from sklearn_dae import DenoisingAutoencoderTransformer, ReconstructionDisplay
+from sklearn_dae import (
+    ConvNetwork,
+    DenoisingAutoencoderTransformer,
+    ReconstructionDisplay,
+)
 
 X, _ = load_digits(return_X_y=True)
 X, X_test = train_test_split(X / 16, test_size=0.3, random_state=0)
 
 
-def autoencoder(noise, noise_factor):
+def autoencoder(noise, noise_factor, network="mlp"):
     return DenoisingAutoencoderTransformer(
         n_components=64,
+        network=network,
         representation="latent",
         noise=noise,
         noise_factor=noise_factor,
         scaling=None,
         loss="log_loss",
-        max_iter=100,
+        max_iter=60,
         random_state=0,
     ).fit(X)
 
@@ -81,6 +86,14 @@ ReconstructionDisplay.from_estimator(
 )
 
 # %%
+# Dense layers do not know which pixels are neighbours. Convolutional ones do:
+
+convolutional = autoencoder("salt_and_pepper", 0.3, ConvNetwork((1, 8, 8)))
+ReconstructionDisplay.from_estimator(
+    convolutional, spoiled["salt_and_pepper"], X_clean=X_test
+)
+
+# %%
 # Mean squared errors on all 540 test images, of the spoiled image, of its projection on
 # the principal components of clean ones (the best number of components for each noise,
 # chosen on these very images), and of the repaired image. A lost pixel counts as its
@@ -98,4 +111,7 @@ for noise, given in spoiled.items():
         "PCA": min(np.square(repaired - X_test).mean() for repaired in of_pca),
         "repaired": np.square(transformers[noise].reconstruct(given) - X_test).mean(),
     }
+rows["salt_and_pepper"]["repaired by convolutions"] = np.square(
+    convolutional.reconstruct(spoiled["salt_and_pepper"]) - X_test
+).mean()
 pd.DataFrame(rows).T.round(4)

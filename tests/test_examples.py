@@ -39,6 +39,8 @@ def mixed_table(shown):
 def repair_images(shown):
     for errors in shown["rows"].values():
         assert errors["repaired"] < 0.8 * errors["PCA"] < 0.8 * errors["spoiled"]
+    errors = shown["rows"]["salt_and_pepper"]
+    assert errors["repaired by convolutions"] < 0.95 * errors["repaired"]
 
 
 CLAIMS = [few_labels, choose_noise, cluster, mixed_table, repair_images]
