@@ -89,10 +89,15 @@ class FlatAdamW(Optimizer):
     # about a second.
     add_param_group = inspect.unwrap(Optimizer.add_param_group)
 
+    @property
+    def moments(self) -> dict[str, Tensor]:
+        """The number of updates, the means of gradients and of their squares."""
+        return self.state[self.flat]
+
     @torch.no_grad()
     def step(self, closure: Any = None) -> None:  # type: ignore[override]
         """Update the parameters by their gradients."""
-        group, state = self.param_groups[0], self.state[self.flat]
+        group, state = self.param_groups[0], self.moments
         adamw(
             [self.flat],
             [self.flat.grad],  # type: ignore[list-item]

@@ -153,6 +153,8 @@ class Autoencoder(nn.Module):
     """
 
     spreads: Tensor
+    moments: Tensor
+    n_measured: Tensor
     n_weights: int
 
     def __init__(self, cells: CellsEncoder):
@@ -167,6 +169,10 @@ class Autoencoder(nn.Module):
         # What each block of the stack is divided by; 1 for a bottleneck, used alone.
         spreads = torch.ones(len(self.block_sizes), dtype=torch.float32)
         self.register_buffer("spreads", spreads)
+        # Means of the features and of their squares, and of how many rows.
+        moments = torch.zeros(2, sum(self.block_sizes), dtype=torch.float64)
+        self.register_buffer("moments", moments)
+        self.register_buffer("n_measured", torch.tensor(0))
 
     def initialize(self, output_bias: Tensor, generator: Generator) -> None:
         """Draw what is not drawn yet; `output_bias` is where the output starts from."""

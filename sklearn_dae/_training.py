@@ -52,6 +52,7 @@ __all__ = [
     "ACTIVATIONS",
     "NOISES",
     "History",
+    "Progress",
     "Recipe",
     "check_callbacks",
     "check_device",
@@ -74,6 +75,26 @@ class History(NamedTuple):
     losses: list[float]
     validation_losses: list[float]
     interrupted: bool
+
+
+class Progress(NamedTuple):
+    """What the next piece of a stream goes on from, beside the network.
+
+    On the CPU whatever the device, so that it can be unpickled where that is missing.
+
+    Attributes
+    ----------
+    optimizer : dict of str to Tensor
+        The state of the optimizer.
+    generator : Tensor
+        The state of the generator.
+    device : str
+        Where both have been used.
+    """
+
+    optimizer: dict[str, Tensor]
+    generator: Tensor
+    device: str
 
 
 class _Watch(Callback):
@@ -130,9 +151,11 @@ class _Net(NeuralNet):
     """An autoencoder's net, whose steps of training are written out.
 
     The learning rate falls from `lr` to 0 along a half cosine over all epochs, whatever
-    else would set it. Losses are read once an epoch, so that a GPU is not waited for at
-    every step.
+    else would set it; over a stream, whose end is unknown, it stays. Losses are read
+    once an epoch, so that a GPU is not waited for at every step.
     """
+
+    streams = False
 
     def run_single_epoch(
         self,
@@ -150,8 +173,9 @@ class _Net(NeuralNet):
         n_before = (len(self.history) - 1) * len(iterator)
         for update, batch in enumerate(iterator, n_before):
             share = update / (self.max_epochs * len(iterator))
+            falling = 1.0 if self.streams else 0.5 + 0.5 * math.cos(math.pi * share)
             for group in self.optimizer_.param_groups:
-                group["lr"] = self.lr * (0.5 + 0.5 * math.cos(math.pi * share))
+                group["lr"] = self.lr * falling
             self.notify("on_batch_begin", batch=batch, training=True)
             step = step_fn(batch, **fit_params)
             losses.append(step["loss"])
@@ -259,6 +283,7 @@ class Recipe:
     device: str
     seed: int
     verbose: int
+    streams: bool
 
 
 # Callbacks that training would overrule or break, and what to do instead.
@@ -324,19 +349,22 @@ def fit_net(
     columns: ColumnSummary,
     noises: Noises,
     recipe: Recipe,
-    previous: Autoencoder | None = None,
-) -> tuple[NeuralNet, History]:
+    previous: NeuralNet | None = None,
+    progress: Progress | None = None,
+) -> tuple[NeuralNet, History, Progress]:
     """Train a network to give back `train` from its corruption.
 
     With rows in `valid`, training stops when the loss on their one fixed corruption has
     not fallen by `tol` for `patience` epochs, and the best weights are restored.
     Otherwise it goes on for `max_epochs`. The net comes back fit for prediction only.
-    It starts from the weights of `previous`, if there is such a network.
+    It starts from the weights of `previous`, if there is such a net, and for a further
+    piece of a stream from its progress. Neither is changed.
     """
-    generator = torch.Generator(recipe.device).manual_seed(recipe.seed)
+    generator = _generator(recipe, progress)
     train, columns = train.to(recipe.device), columns.to(recipe.device)
     means = baseline_output(recipe.loss, columns.center, columns.frequencies)
-    baseline = _baseline(recipe.loss, train, columns, means)
+    known = previous if recipe.streams else None
+    baseline = _baseline(recipe, train, columns, means, known)
     learnable = Cells(baseline.numeric > 0, baseline.codes > 0)
     corruption = _corruption(noises, train, columns)
 
@@ -358,18 +386,39 @@ def fit_net(
         net.module_.cells.fit_columns(columns.center, spread, some_rows.numeric)
         net.module_.initialize(means, generator)
     else:
-        _go_on(net.module_, previous)
+        _go_on(net, previous, recipe, progress)
     n_multiplications = 3 * recipe.batch_size * net.module_.n_weights
     with threads_for(n_multiplications, MULTIPLICATIONS_OF_UPDATE):
         interrupted = _run(net, corruptible(train), watch)
+    return _finished(net, some_rows, recipe, generator, interrupted)
+
+
+def _generator(recipe: Recipe, progress: Progress | None) -> torch.Generator:
+    """The source of all that is drawn."""
+    generator = torch.Generator(recipe.device).manual_seed(recipe.seed)
+    # States of generators of other devices are of another kind.
+    if progress is not None and progress.device == recipe.device:
+        generator.set_state(progress.generator)
+    return generator
+
+
+def _finished(
+    net: NeuralNet,
+    some_rows: Cells,
+    recipe: Recipe,
+    generator: torch.Generator,
+    interrupted: bool,
+) -> tuple[NeuralNet, History, Progress]:
+    """The trained net, fit for prediction, and what is to be known of its training."""
     net.module_.eval()
     if not recipe.linear_latent:
-        _fit_spreads(net.module_, some_rows)
+        _fit_spreads(net.module_, some_rows, recipe.streams)
     history = History(
         _losses(net, "train_loss"), _losses(net, "valid_loss"), interrupted
     )
+    state = {name: value.cpu() for name, value in net.optimizer_.moments.items()}
     net.trim_for_prediction()
-    return net, history
+    return net, history, Progress(state, generator.get_state(), recipe.device)
 
 
 def _some_rows(
@@ -378,43 +427,61 @@ def _some_rows(
     generator: torch.Generator,
 ) -> Cells:
     """Rows drawn to estimate quantiles of their numbers and spreads of features."""
-    width = network.cells.n_inputs + sum(network.block_sizes)
-    n_rows = max(256, min(SAMPLE_ROWS, SAMPLE_NUMBERS // width))
     order = torch.randperm(cells.n_rows, generator=generator, device=cells.device)
-    return cells.rows(order[:n_rows])
+    return cells.rows(order[: _sample_size(network)])
+
+
+def _sample_size(network: Autoencoder) -> int:
+    width = network.cells.n_inputs + sum(network.block_sizes)
+    return max(256, min(SAMPLE_ROWS, SAMPLE_NUMBERS // width))
 
 
 @torch.inference_mode()
-def _fit_spreads(network: Autoencoder, cells: Cells) -> None:
+def _fit_spreads(network: Autoencoder, cells: Cells, goes_on: bool) -> None:
     """Make all blocks of the stack vary as much as each other over some rows.
 
     So that neither distances nor penalties heed only the block with the largest
-    numbers. The variance of the features is 1 on average.
+    numbers. The variance of the features is 1 on average. A stream goes on from its
+    previous rows, as far as they are needed to make up a sample.
     """
+    before, sizes = network.spreads.clone(), network.block_sizes
     network.spreads.fill_(1.0)
-    sizes, device = network.block_sizes, cells.numeric.device
-    moments = [torch.zeros(2, n, dtype=torch.float64, device=device) for n in sizes]
+    sums = torch.zeros_like(network.moments)
     # Twice, for the stack is held with and without division.
     for rows in pieces_of(cells.n_rows, 2 * sum(sizes)):
         for (total, squares), block in zip(
-            moments, network.stack(*cells.rows(rows)), strict=True
+            sums.split(sizes, 1), network.stack(*cells.rows(rows)), strict=True
         ):
             total += block.sum(0, dtype=torch.float64)
             squares += block.square_().sum(0, dtype=torch.float64)
-    for k, moment in enumerate(moments):
-        mean, mean_square = moment / cells.n_rows
+    n_before = int(network.n_measured) if goes_on else 0
+    n_rows = min(n_before + cells.n_rows, _sample_size(network))
+    network.moments.lerp_(sums / cells.n_rows, cells.n_rows / n_rows)
+    network.n_measured.fill_(n_rows)
+    for k, (mean, mean_square) in enumerate(network.moments.split(sizes, 1)):
         share = (mean_square - mean.square()).sum() / (sum(sizes) / len(sizes))
-        if share > torch.finfo(torch.float32).eps:
-            network.spreads[k] = share.sqrt()
+        measurable = share > torch.finfo(torch.float32).eps
+        network.spreads[k] = share.sqrt() if measurable else before[k]
 
 
 def _baseline(
-    loss: str, train: Cells | SparseCells, columns: ColumnSummary, means: Tensor
+    recipe: Recipe,
+    train: Cells | SparseCells,
+    columns: ColumnSummary,
+    means: Tensor,
+    known: NeuralNet | None,
 ) -> Cells:
-    """Mean error of each column when its mean, or frequencies, are predicted."""
+    """Mean error of each column when its mean, or frequencies, are predicted.
+
+    Of the rows that the net `known` was trained on first, if there is one.
+    """
+    if known is not None:
+        return Cells(
+            known.criterion__numeric_baseline, known.criterion__codes_baseline
+        ).to(recipe.device)
     entropies = [-(p * p.log()).nansum() for p in columns.frequencies]
     return Cells(
-        mean_errors(loss, train, means[: len(columns.center)]),
+        mean_errors(recipe.loss, train, means[: len(columns.center)]),
         torch.stack(entropies) if entropies else columns.center.new_empty(0),
     )
 
@@ -457,15 +524,24 @@ def _module(recipe: Recipe, generator: torch.Generator) -> dict[str, Any]:
     }
 
 
-def _go_on(network: Autoencoder, previous: Autoencoder) -> None:
-    """Take over the weights of `previous`, which must be of the same network."""
-    if repr(network) != repr(previous):
+def _go_on(
+    net: NeuralNet, previous: NeuralNet, recipe: Recipe, progress: Progress | None
+) -> None:
+    """Take over the weights of `previous`, of the same network, and the progress."""
+    network, before = net.module_, previous.module_
+    if repr(network) != repr(before):
+        call, otherwise = "warm_start=True", "set warm_start=False"
+        if recipe.streams:
+            call, otherwise = "partial_fit", "call fit to start anew"
         raise ValueError(
-            f"warm_start=True goes on from the network of the previous fit, but "
-            f"'network' now builds another one. Set it back, or set warm_start=False. "
-            f"It was\n{previous}\nand is\n{network}"
+            f"{call} goes on from the network of the previous call, but 'network' now "
+            f"builds another one. Set it back, or {otherwise}. It was\n{before}\nand "
+            f"is\n{network}"
         )
-    network.load_state_dict(previous.state_dict())
+    network.load_state_dict(before.state_dict())
+    if progress is not None:
+        for name, value in progress.optimizer.items():
+            net.optimizer_.moments[name].copy_(value)
 
 
 def _build_net(
@@ -496,6 +572,7 @@ def _build_net(
         # For a user's EpochScoring, which could not make arrays of cells and weights.
         use_caching=False,
     )
+    net.streams = recipe.streams
     if recipe.verbose < 2:
         net.set_params(callbacks__print_log=None)
     return net

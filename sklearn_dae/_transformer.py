@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from contextlib import contextmanager
 from numbers import Integral, Real
 
 import numpy as np
@@ -459,14 +460,54 @@ class DenoisingAutoencoderTransformer(
         FloatingPointError
             If training diverges: the loss is no longer finite.
         """
-        before = vars(self).copy()
-        try:
+        with self._all_or_nothing():
             return self._fit(X)
-        except BaseException:
-            # What a previous fit has learned is still there, and nothing by halves.
-            vars(self).clear()
-            vars(self).update(before)
-            raise
+
+    @_fit_context(prefer_skip_nested_validation=True)
+    def partial_fit(self, X, y=None):
+        """Go on training by one pass over further rows, as of a stream.
+
+        The first call learns the columns as `fit` does, and all that it learns of them
+        is final: kinds, scales, levels, bins, the range of "salt_and_pepper". So let
+        the first rows be many and well shuffled. A column that is constant in them is
+        not learned at all, a level that they lack counts as missing from then on, and
+        with ``loss="log_loss"`` no later number may lie outside of their range.
+
+        Shuffle the rows of later calls, too: swap noise draws from the rows of its
+        call, and what was seen last is remembered best. The scale of the stack's
+        blocks follows the last rows, some thousands of them, until the last call.
+
+        The optimizer goes on where it was, and so does the generator, also after
+        pickling: the same rows in the same calls give the same bits. The learning rate
+        stays at `learning_rate_init`, for nobody knows where a stream ends, and
+        `max_iter` is not used. After `fit`, training goes on from its weights and
+        columns, with a new optimizer.
+
+        Parameters
+        ----------
+        X : array-like, sparse matrix or DataFrame of shape (n_samples, n_features)
+            Training rows, as in `fit`; in later calls one is enough, and the columns
+            must be the same. They are all in memory: a stream is as many calls.
+        y : Ignored
+            Not used, present for API consistency by convention.
+
+        Returns
+        -------
+        self : object
+            The fitted transformer, fit for use after every call.
+
+        Raises
+        ------
+        ValueError
+            If a parameter or `X` is not as stated, or `early_stopping` is True.
+        FloatingPointError
+            If training diverges: the loss is no longer finite.
+        KeyboardInterrupt
+            If Ctrl-C comes during training. As after any error, the transformer is
+            what it was before the call.
+        """
+        with self._all_or_nothing():
+            return self._partial_fit(X)
 
     def transform(self, X):
         """Compute the features of rows, without corruption.
@@ -656,17 +697,63 @@ class DenoisingAutoencoderTransformer(
         tags.transformer_tags.preserves_dtype = ["float32"]
         return tags
 
+    @contextmanager
+    def _all_or_nothing(self):
+        """After an error, what was learned before is there, and nothing by halves."""
+        before = vars(self).copy()
+        try:
+            yield
+        except BaseException:
+            vars(self).clear()
+            vars(self).update(before)
+            raise
+
     def _fit(self, X):
         self._check_parameters()
         random_state = check_random_state(self.random_state)
         goes_on = self.warm_start and hasattr(self, "net_")
-        previous = self._network_to_go_on_from() if goes_on else None
+        previous = self._net_to_go_on_from() if goes_on else None
         codec, table, noises = self._learn_table(X, random_state, goes_on)
         train, valid = self._split(codec, table, random_state)
         del table
-        recipe = self._recipe(train.n_rows, random_state)
-        net, history = fit_net(train, valid, codec.summary(), noises, recipe, previous)
+        recipe = self._recipe(train.n_rows, _seed(random_state))
+        net, history, _ = fit_net(
+            train, valid, codec.summary(), noises, recipe, previous
+        )
         self._keep(codec, net, history, goes_on)
+        if history.interrupted:
+            warnings.warn(
+                f"Training interrupted by user after {len(history.losses)} epochs; the "
+                f"weights so far are kept.",
+                ConvergenceWarning,
+                stacklevel=4,  # The caller of fit.
+            )
+        return self
+
+    def _partial_fit(self, X):
+        self._check_parameters()
+        if self.early_stopping:
+            raise ValueError(
+                "partial_fit does not support early_stopping=True: it goes once over "
+                "the rows that it is given. Set early_stopping=False, and compare "
+                "`score` on rows that you keep back to know when to stop."
+            )
+        goes_on = hasattr(self, "net_")
+        previous = self._net_to_go_on_from() if goes_on else None
+        progress = self._progress if goes_on else None
+        # Later calls draw from the generator that the first one was given.
+        random_state = None if progress else check_random_state(self.random_state)
+        codec, table, noises = self._learn_table(X, random_state, goes_on, min_rows=1)
+        cells = codec.encode(table)
+        del table
+        seed = 0 if progress else _seed(random_state)
+        recipe = self._recipe(cells.n_rows, seed, streams=True)
+        net, history, progress = fit_net(
+            cells, None, codec.summary(), noises, recipe, previous, progress
+        )
+        if history.interrupted:
+            raise KeyboardInterrupt
+        self._keep(codec, net, history, goes_on, progress)
         return self
 
     def _check_parameters(self):
@@ -689,11 +776,14 @@ class DenoisingAutoencoderTransformer(
         check_callbacks(self.callbacks, self.early_stopping)
         check_device(self.device)
 
-    def _learn_table(self, X, random_state, goes_on):
-        """A codec fitted on `X`, or the one to go on with; the Table; the noises."""
+    def _learn_table(self, X, random_state, goes_on, min_rows=2):
+        """A codec fitted on `X`, or the one to go on with; the Table; the noises.
+
+        One that goes on takes `min_rows` rows and more.
+        """
         if goes_on:
             codec = self._codec
-            table = self._read(X, min_samples=2)
+            table = self._read(X, min_samples=min_rows)
             noises = self._noises()
         else:
             codec = TableCodec(self.scaling, self.min_frequency, self.max_categories)
@@ -804,13 +894,13 @@ class DenoisingAutoencoderTransformer(
         hidden = np.atleast_1d(self.hidden_layer_sizes).tolist()
         return (*map(int, hidden), int(self.n_components))
 
-    def _recipe(self, n_rows, random_state):
+    def _recipe(self, n_rows, seed, streams=False):
         """The parameters of training, with "auto" resolved for `n_rows` rows."""
         batch_size = self.batch_size
         if batch_size == "auto":
             batch_size = min(256, max(32, n_rows // 40))
         batch_size = min(batch_size, n_rows)
-        max_epochs = self.max_iter
+        max_epochs = 1 if streams else self.max_iter
         if max_epochs == "auto":
             max_epochs = -(-N_UPDATES // n_batches(n_rows, batch_size))
         return Recipe(
@@ -828,8 +918,9 @@ class DenoisingAutoencoderTransformer(
             tol=self.tol,
             callbacks=self.callbacks or [],
             device=self.device,
-            seed=int(random_state.randint(np.iinfo(np.int32).max)),
+            seed=seed,
             verbose=int(self.verbose),
+            streams=streams,
         )
 
     def _architecture(self):
@@ -844,18 +935,19 @@ class DenoisingAutoencoderTransformer(
             f"activation={self.activation!r} and representation={self.representation!r}"
         )
 
-    def _network_to_go_on_from(self):
-        """The network of the previous fit, which must be the same."""
+    def _net_to_go_on_from(self):
+        """The net of the previous fit, which must be the same."""
         previous, now = self._fitted_architecture, self._architecture()
         if now != previous:
             raise ValueError(
                 f"warm_start=True goes on from a network with {previous}, but the "
                 f"parameters now ask for {now}. Set them back, or set warm_start=False."
             )
-        return self.net_.module_
+        return self.net_
 
-    def _keep(self, codec, net, history, goes_on):
+    def _keep(self, codec, net, history, goes_on, progress=None):
         """Set the fitted attributes, all at once when nothing can fail any more."""
+        self._progress = progress
         self._codec = codec
         self.net_ = net
         losses, validation_losses = history.losses, history.validation_losses
@@ -875,13 +967,6 @@ class DenoisingAutoencoderTransformer(
         self._n_components = self._layer_sizes[-1]
         stacked = self.representation == "stack"
         self._n_features_out = n_stacked(net) if stacked else self._n_components
-        if history.interrupted:
-            warnings.warn(
-                f"Training interrupted by user after {len(history.losses)} epochs; the "
-                f"weights so far are kept.",
-                ConvergenceWarning,
-                stacklevel=5,  # The caller of fit.
-            )
 
     def _expected(self, table):
         """The Table of what the network expects in every cell, given its whole row."""
@@ -919,6 +1004,11 @@ class DenoisingAutoencoderTransformer(
         seen = table if hidden is None else self._codec.hide(table, hidden)
         predicted = predict_cells(self.net_, self._codec.encode(seen))
         return self._codec.errors(table, *predicted)
+
+
+def _seed(random_state):
+    """What the generator of a training starts from."""
+    return int(random_state.randint(np.iinfo(np.int32).max))
 
 
 def _infinite_column(X):
