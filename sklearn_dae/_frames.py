@@ -88,7 +88,9 @@ def _pandas_kind(column):
 
 
 def numbers(column):
-    """A Series as a float64 array, NaN where a cell is missing."""
+    """A Series as a float64 array, NaN where a cell is missing; no dates."""
+    if kind_of(column) == "date":
+        raise TypeError(f"they are dates, of dtype {column.dtype}")
     if _is_pandas_series(column):
         return column.to_numpy(dtype=np.float64, na_value=np.nan)
     return column.cast(sys.modules["polars"].Float64).to_numpy()

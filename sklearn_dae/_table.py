@@ -338,9 +338,33 @@ class TableCodec:
             raise ValueError(
                 f"loss='log_loss' needs values in [0, 1], but column "
                 f"{self._label(self.numeric_[j])!r} holds values from {ends[0][j]} to "
-                f"{ends[1][j]}. Set scaling='minmax' (and, if it is True, "
-                f"warm_start=False)."
+                f"{ends[1][j]}. Set scaling='minmax'. If a previous call has scaled "
+                f"it by other rows, clip the column to their range, or call fit with "
+                f"warm_start=False."
             )
+
+    def check_levels(self, X, table):
+        """Raise ValueError if a column of categories has become one of something else.
+
+        That is so if its dtype is of another kind and no cell of it holds a level.
+        `table` is the Table that was read from `X`.
+        """
+        if self.template_ is None or not _frames.is_frame(X):
+            return
+        for k, position in enumerate(self.categorical_):
+            column = X[X.columns[position]]
+            before = self.template_[self.template_.columns[position]]
+            observed = table.codes[:, k] != MISSING
+            if (
+                observed.any()
+                and (table.codes[observed, k] == UNSEEN).all()
+                and _frames.kind_of(column) != _frames.kind_of(before)
+            ):
+                raise ValueError(
+                    f"Column {self._label(position)!r} of dtype {column.dtype} holds "
+                    f"no level known from the first rows, where it was of dtype "
+                    f"{before.dtype}. Turn it back into that."
+                )
 
     def by_kind(self, of_columns):
         """Numbers that go with the columns of the table, as Cells of one row."""

@@ -67,6 +67,8 @@ __all__ = [
 # Most rows, and numbers of inputs and features in them, to estimate quantiles and
 # spreads from.
 SAMPLE_ROWS, SAMPLE_NUMBERS = 10_000, 2**22
+# Rows of a stream, the last ones, that spreads are estimated from at least.
+FEWEST_ROWS = 1000
 
 
 class History(NamedTuple):
@@ -386,7 +388,7 @@ def fit_net(
         net.module_.cells.fit_columns(columns.center, spread, some_rows.numeric)
         net.module_.initialize(means, generator)
     else:
-        _go_on(net, previous, recipe, progress)
+        _go_on(net, previous, progress)
     n_multiplications = 3 * recipe.batch_size * net.module_.n_weights
     with threads_for(n_multiplications, MULTIPLICATIONS_OF_UPDATE):
         interrupted = _run(net, corruptible(train), watch)
@@ -427,13 +429,10 @@ def _some_rows(
     generator: torch.Generator,
 ) -> Cells:
     """Rows drawn to estimate quantiles of their numbers and spreads of features."""
-    order = torch.randperm(cells.n_rows, generator=generator, device=cells.device)
-    return cells.rows(order[: _sample_size(network)])
-
-
-def _sample_size(network: Autoencoder) -> int:
     width = network.cells.n_inputs + sum(network.block_sizes)
-    return max(256, min(SAMPLE_ROWS, SAMPLE_NUMBERS // width))
+    n_rows = max(256, min(SAMPLE_ROWS, SAMPLE_NUMBERS // width))
+    order = torch.randperm(cells.n_rows, generator=generator, device=cells.device)
+    return cells.rows(order[:n_rows])
 
 
 @torch.inference_mode()
@@ -441,8 +440,8 @@ def _fit_spreads(network: Autoencoder, cells: Cells, goes_on: bool) -> None:
     """Make all blocks of the stack vary as much as each other over some rows.
 
     So that neither distances nor penalties heed only the block with the largest
-    numbers. The variance of the features is 1 on average. A stream goes on from its
-    previous rows, as far as they are needed to make up a sample.
+    numbers. The variance of the features is 1 on average. A stream's previous rows
+    count too, as far as they are needed to make up `FEWEST_ROWS`.
     """
     before, sizes = network.spreads.clone(), network.block_sizes
     network.spreads.fill_(1.0)
@@ -454,8 +453,8 @@ def _fit_spreads(network: Autoencoder, cells: Cells, goes_on: bool) -> None:
         ):
             total += block.sum(0, dtype=torch.float64)
             squares += block.square_().sum(0, dtype=torch.float64)
-    n_before = int(network.n_measured) if goes_on else 0
-    n_rows = min(n_before + cells.n_rows, _sample_size(network))
+    n_before = min(int(network.n_measured), max(0, FEWEST_ROWS - cells.n_rows))
+    n_rows = cells.n_rows + (n_before if goes_on else 0)
     network.moments.lerp_(sums / cells.n_rows, cells.n_rows / n_rows)
     network.n_measured.fill_(n_rows)
     for k, (mean, mean_square) in enumerate(network.moments.split(sizes, 1)):
@@ -524,19 +523,14 @@ def _module(recipe: Recipe, generator: torch.Generator) -> dict[str, Any]:
     }
 
 
-def _go_on(
-    net: NeuralNet, previous: NeuralNet, recipe: Recipe, progress: Progress | None
-) -> None:
+def _go_on(net: NeuralNet, previous: NeuralNet, progress: Progress | None) -> None:
     """Take over the weights of `previous`, of the same network, and the progress."""
     network, before = net.module_, previous.module_
     if repr(network) != repr(before):
-        call, otherwise = "warm_start=True", "set warm_start=False"
-        if recipe.streams:
-            call, otherwise = "partial_fit", "call fit to start anew"
         raise ValueError(
-            f"{call} goes on from the network of the previous call, but 'network' now "
-            f"builds another one. Set it back, or {otherwise}. It was\n{before}\nand "
-            f"is\n{network}"
+            f"warm_start=True and partial_fit go on from the network of the previous "
+            f"call, but 'network' now builds another one. Set it back, or call fit "
+            f"with warm_start=False. It was\n{before}\nand is\n{network}"
         )
     network.load_state_dict(before.state_dict())
     if progress is not None:

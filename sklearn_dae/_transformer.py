@@ -475,7 +475,7 @@ class DenoisingAutoencoderTransformer(
 
         Shuffle the rows of later calls, too: swap noise draws from the rows of its
         call, and what was seen last is remembered best. The scale of the stack's
-        blocks follows the last rows, some thousands of them, until the last call.
+        blocks is that of the last call's features, or of the last thousand rows'.
 
         The optimizer goes on where it was, and so does the generator, also after
         pickling: the same rows in the same calls give the same bits. The learning rate
@@ -784,6 +784,7 @@ class DenoisingAutoencoderTransformer(
         if goes_on:
             codec = self._codec
             table = self._read(X, min_samples=min_rows)
+            codec.check_levels(X, table)
             noises = self._noises()
         else:
             codec = TableCodec(self.scaling, self.min_frequency, self.max_categories)
@@ -858,7 +859,8 @@ class DenoisingAutoencoderTransformer(
         except (TypeError, ValueError) as error:
             if "contains infinity" in str(error):
                 raise infinity_in(_infinite_column(X)) from error
-            if not reset and is_frame(X) and "could not convert" in str(error):
+            wrong_kind = isinstance(error, TypeError) or "could not" in str(error)
+            if not reset and is_frame(X) and wrong_kind:
                 self._codec.read(X)  # Raises an error that names the column.
             for reason, remedy in REMEDIES.items():
                 if reason in str(error):
@@ -940,8 +942,9 @@ class DenoisingAutoencoderTransformer(
         previous, now = self._fitted_architecture, self._architecture()
         if now != previous:
             raise ValueError(
-                f"warm_start=True goes on from a network with {previous}, but the "
-                f"parameters now ask for {now}. Set them back, or set warm_start=False."
+                f"warm_start=True and partial_fit go on from a network with "
+                f"{previous}, but the parameters now ask for {now}. Set them back, or "
+                f"call fit with warm_start=False."
             )
         return self.net_
 

@@ -383,7 +383,7 @@ def test_warm_start_goes_on_with_the_same_network_only(table):
         ("n_components", 9), ("representation", "latent"), ("network", "mlp"),
     ):  # fmt: skip
         before = dae.get_params()[name]
-        with pytest.raises(ValueError, match="warm_start=True goes on from a network"):
+        with pytest.raises(ValueError, match="go on from a network"):
             dae.set_params(**{name: value}).fit(table)
         dae.set_params(**{name: before})
 

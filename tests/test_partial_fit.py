@@ -1,0 +1,272 @@
+"""Training that goes on from chunk to chunk: the same bits, and nothing by halves."""
+
+import pickle
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+from scipy import sparse
+from sklearn.base import clone
+from skorch.callbacks import Callback
+
+from sklearn_dae import DenoisingAutoencoderTransformer
+
+from .conftest import tiny_network
+
+
+@pytest.fixture
+def chunks():
+    """Six chunks of 200 rows of five related columns."""
+    rng = np.random.default_rng(0)
+    Z = rng.normal(size=(1200, 2))
+    X = Z @ rng.normal(size=(2, 5)) + 0.1 * rng.normal(size=(1200, 5)) + 3.0
+    return np.split(X, 6)
+
+
+def mixed(chunk):
+    """The same numbers with a column of categories that they tell, as a DataFrame."""
+    frame = pd.DataFrame(chunk, columns=list("abcde"))
+    frame["kind"] = np.where(frame["a"] > 3, "large", "small")
+    return frame
+
+
+def streamed(dae, chunks):
+    for chunk in chunks:
+        dae.partial_fit(chunk)
+    return dae
+
+
+def test_every_call_is_one_pass_and_leaves_a_transformer_ready_for_use(small, chunks):
+    dae = small(max_iter=50)
+    scores = []
+    for k, chunk in enumerate(chunks, 1):
+        assert dae.partial_fit(chunk) is dae
+        assert dae.n_iter_ == len(dae.loss_curve_) == k
+        scores.append(dae.score(chunks[-1]))
+        assert np.isfinite(dae.transform(chunk)).all()
+    assert dae.loss_curve_[-1] < 0.9 * dae.loss_curve_[0]
+    assert scores[-1] > scores[0] + 0.1
+    assert dae.best_loss_ == min(dae.loss_curve_)
+    assert dae.validation_loss_curve_ == []
+
+
+def test_the_columns_of_the_first_call_are_final(small, chunks):
+    first = mixed(chunks[0]).assign(constant=1.0)
+    other = mixed(chunks[1] * 100).assign(constant=[1.0, 2.0] * 100, kind="unheard of")
+    dae = small().partial_fit(first)
+    scales, names = dae._codec.statistics_, dae._codec.levels_[0].names
+    dae.partial_fit(other.assign(kind=["large", "unheard of"] * 100))
+    np.testing.assert_array_equal(dae._codec.statistics_, scales)
+    assert dae._codec.levels_[0].names is names
+    assert (dae.reconstruct(other)["constant"] == 1.0).all()
+
+
+@pytest.mark.parametrize(
+    "params",
+    [
+        {},
+        {"noise": ["masking", "gaussian"], "scaling": "quantile"},
+        {"noise": "salt_and_pepper", "representation": "latent"},
+        {"network": tiny_network},
+        {"random_state": np.random.RandomState(3)},
+    ],
+    ids=str,
+)
+def test_pickled_in_the_middle_it_goes_on_bit_for_bit(small, chunks, params):
+    tables = [mixed(chunk) for chunk in chunks]
+    dae = streamed(small(**params), tables[:3])
+    copy = pickle.loads(pickle.dumps(dae))
+    expected = streamed(dae, tables[3:]).transform(tables[0])
+    again = streamed(copy, tables[3:])
+    np.testing.assert_array_equal(again.transform(tables[0]), expected)
+    assert again.loss_curve_ == dae.loss_curve_
+
+
+def test_same_seed_same_bits_and_global_generators_untouched(small, chunks):
+    numpy_state, torch_state = np.random.get_state(), torch.get_rng_state()
+    first, second = (streamed(small(), chunks).transform(chunks[0]) for _ in range(2))
+    assert pickle.dumps(numpy_state) == pickle.dumps(np.random.get_state())
+    assert torch.equal(torch_state, torch.get_rng_state())
+    np.testing.assert_array_equal(first, second)
+    other = streamed(small(random_state=1), chunks).transform(chunks[0])
+    assert not np.array_equal(first, other)
+
+
+def test_without_a_seed_only_the_first_call_draws_one(small, chunks):
+    dae = small(random_state=None).partial_fit(chunks[0])
+    state = pickle.dumps(np.random.get_state())
+    dae.partial_fit(chunks[1])
+    assert pickle.dumps(np.random.get_state()) == state
+
+
+def test_the_optimizer_goes_on(small, chunks):
+    dae = streamed(small(batch_size=50), chunks[:2])
+    assert dae._progress.optimizer["step"] == 8
+    moments = dae._progress.optimizer["exp_avg"].clone()
+    dae.partial_fit(chunks[2])
+    assert dae._progress.optimizer["step"] == 12
+    assert not torch.equal(dae._progress.optimizer["exp_avg"], moments)
+
+
+def test_fit_starts_anew_and_partial_fit_goes_on_from_it(small, chunks):
+    X = np.vstack(chunks)
+    fitted = small().fit(X)
+    dae = streamed(small(), chunks).fit(X)
+    np.testing.assert_array_equal(dae.transform(X), fitted.transform(X))
+    before = dae.score(X)
+    dae.partial_fit(chunks[0] + 100)
+    assert dae.n_iter_ == 6
+    assert dae.loss_curve_[:5] == fitted.loss_curve_
+    np.testing.assert_array_equal(dae._codec.statistics_, fitted._codec.statistics_)
+    assert streamed(clone(dae).fit(X), chunks).score(X) > before
+
+
+def test_fit_with_warm_start_goes_on_from_partial_fit(small, chunks):
+    dae = streamed(small(warm_start=True), chunks).fit(chunks[0])
+    assert dae.n_iter_ == 6 + 5
+    assert dae.loss_curve_[6] < 0.9 * dae.loss_curve_[0]
+
+
+@pytest.mark.parametrize("start", ["partial_fit", "fit"])
+def test_a_chunk_of_one_row_after_the_first_call(small, chunks, start):
+    dae = getattr(small(), start)(chunks[0])
+    spreads = dae.net_.module_.spreads.clone()
+    streamed(dae, [chunks[1][i : i + 1] for i in range(3)])
+    changed = dae.net_.module_.spreads / spreads
+    assert ((changed > 0.8) & (changed < 1.25)).all()
+    with pytest.raises(ValueError, match="minimum of 2 is required"):
+        small().partial_fit(chunks[0][:1])
+
+
+def test_features_vary_by_one_on_average_after_every_call(small, chunks):
+    dae = small(learning_rate_init=0.02)
+    for chunk in np.split(np.vstack(chunks), 2):
+        variances = dae.partial_fit(chunk).transform(chunk).var(axis=0)
+        assert variances.mean() == pytest.approx(1.0, rel=0.25)
+
+
+@pytest.mark.parametrize(
+    "table",
+    [
+        pytest.param(sparse.csr_matrix, id="sparse"),
+        pytest.param(mixed, id="categories"),
+        pytest.param(lambda X: np.where(X > 5, np.nan, X), id="holes"),
+        pytest.param(lambda X: np.asfortranarray(X, dtype=np.float32), id="float32"),
+    ],
+)
+def test_any_kind_of_table(small, chunks, table):
+    tables = [table(chunk) for chunk in chunks]
+    dae = streamed(small(), tables * 3)
+    assert dae.loss_curve_[-1] < 0.8 * dae.loss_curve_[0]
+    assert dae.score(tables[0]) > 0.2
+
+
+def test_early_stopping_is_refused(small, chunks):
+    dae = small(early_stopping=True)
+    with pytest.raises(ValueError, match="early_stopping=True.*Set early_stopping=Fal"):
+        dae.partial_fit(chunks[0])
+    assert not hasattr(dae, "net_")
+
+
+class Fail(Callback):
+    """Raise an error after some batches of a chunk."""
+
+    def __init__(self, error):
+        self.error, self.armed = error, False
+
+    def on_batch_end(self, net, **kwargs):
+        if self.armed and net.optimizer_.moments["step"] % 7 == 5:
+            raise self.error
+
+
+BAD_CHUNKS = {
+    "missing column": (lambda X: X.drop(columns="c"), "- c"),
+    "renamed column": (lambda X: X.rename(columns={"c": "f"}), "- f"),
+    "extra column": (lambda X: X.assign(f=1.0), "- f"),
+    "text for numbers": (lambda X: X.assign(c="seven"), "Column 'c' must hold numbers"),
+    "dates for numbers": (lambda X: X.assign(c=pd.Timestamp("2024-01-01")), "'c'"),
+    "numbers for text": (lambda X: X.assign(kind=X["a"]), "Column 'kind' of dtype flo"),
+    "infinity": (lambda X: X.assign(c=np.inf), "Column 'c' of X contains infinity"),
+}
+
+
+@pytest.mark.parametrize("categories", [True, False], ids=["mixed", "numbers"])
+@pytest.mark.parametrize("kind", BAD_CHUNKS)
+def test_a_bad_chunk_is_named_and_changes_nothing(small, chunks, kind, categories):
+    spoil, message = BAD_CHUNKS[kind]
+    tables = [mixed(chunk) for chunk in chunks]
+    if not categories:
+        if kind == "numbers for text":
+            pytest.skip("there is no column of text")
+        tables = [table.drop(columns="kind") for table in tables]
+    dae = streamed(small(), tables[:2])
+    before = pickle.dumps(dae)
+    with pytest.raises(ValueError, match=message):
+        dae.partial_fit(spoil(tables[2]))
+    assert pickle.dumps(dae) == before
+    expected = streamed(small(), tables).transform(tables[0])
+    np.testing.assert_array_equal(streamed(dae, tables[2:]).transform(tables[0]), expected)
+
+
+@pytest.mark.parametrize("error", [KeyboardInterrupt(), RuntimeError("out of memory")])
+def test_what_ends_a_call_leaves_the_transformer_as_it_was(small, chunks, error):
+    fail = Fail(error)
+    dae = streamed(small(callbacks=[fail]), chunks[:2])
+    before = dae.transform(chunks[0])
+    expected = streamed(small(), chunks).transform(chunks[0])
+    fail.armed = True
+    with pytest.raises(type(error)):
+        dae.partial_fit(chunks[2])
+    fail.armed = False
+    assert dae.n_iter_ == 2
+    np.testing.assert_array_equal(dae.transform(chunks[0]), before)
+    np.testing.assert_array_equal(streamed(dae, chunks[2:]).transform(chunks[0]), expected)
+
+
+def test_a_diverging_chunk_leaves_the_transformer_as_it_was(small, chunks):
+    dae = streamed(small(scaling=None), chunks[:2])
+    before = dae.transform(chunks[0])
+    with pytest.raises(FloatingPointError, match="diverged"):
+        dae.set_params(learning_rate_init=1e30).partial_fit(chunks[2])
+    np.testing.assert_array_equal(dae.transform(chunks[0]), before)
+
+
+def test_a_column_of_categories_that_is_all_missing_is_no_error(small, chunks):
+    tables = [mixed(chunk) for chunk in chunks]
+    dae = small().partial_fit(tables[0])
+    dae.partial_fit(tables[1].assign(kind=np.nan)).partial_fit(tables[2].assign(a=None))
+    assert dae.n_iter_ == 3
+
+
+def test_another_network_is_refused(small, chunks):
+    dae = small().partial_fit(chunks[0])
+    with pytest.raises(ValueError, match="partial_fit go on from a network"):
+        dae.set_params(n_components=9).partial_fit(chunks[1])
+    dae = small(network=tiny_network).partial_fit(chunks[0])
+    with pytest.raises(ValueError, match="but 'network' now builds another one"):
+        dae.set_params(network=wider_network).partial_fit(chunks[1])
+
+
+def wider_network(n_inputs, n_components):
+    return torch.nn.Linear(n_inputs, n_components), torch.nn.Linear(
+        n_components, n_inputs
+    )
+
+
+def test_numbers_outside_the_first_range_and_log_loss(small, chunks):
+    dae = small(scaling="minmax", loss="log_loss").partial_fit(chunks[0])
+    with pytest.raises(ValueError, match="column 0 .*clip the column to their range"):
+        dae.partial_fit(chunks[1] * 100)
+    dae.partial_fit(chunks[1].clip(chunks[0].min(axis=0), chunks[0].max(axis=0)))
+
+
+def test_a_pickle_holds_no_row(small, chunks):
+    dae = streamed(
+        DenoisingAutoencoderTransformer(8, hidden_layer_sizes=8, random_state=0), chunks
+    )
+    pickled = pickle.dumps(dae)
+    for chunk in chunks:
+        scaled = (chunk - dae._codec.statistics_.mean) / dae._codec.statistics_.std
+        for rows in (chunk, chunk.astype(np.float32), scaled.astype(np.float32)):
+            assert all(row[:4].tobytes() not in pickled for row in rows)
