@@ -47,8 +47,15 @@ DERIVATIVES: dict[str, Callable[[Tensor, Tensor], Tensor]] = {
 }
 
 
+# An average of the weights goes back over about one in so many of all updates.
+AVERAGED_PART = 5
+
+
 class FlatAdamW(Optimizer):
     """AdamW [1]_ over all parameters as one, which become views of one flat tensor.
+
+    Where the learning rate does not fall, an average of the weights does instead. Its
+    memory grows with the number of updates [2]_, so that it is good after each of them.
 
     Parameters
     ----------
@@ -59,15 +66,25 @@ class FlatAdamW(Optimizer):
         Learning rate.
     weight_decay : float
         Decoupled weight decay.
+    averages : bool
+        Whether to average the weights.
 
     References
     ----------
     .. [1] I. Loshchilov, F. Hutter, "Decoupled weight decay regularization", ICLR 2019.
+    .. [2] O. Shamir, T. Zhang, "Stochastic gradient descent for non-smooth
+       optimization: convergence results and optimal averaging schemes", ICML 2013.
     """
 
     def __init__(
-        self, params: Iterable[dict[str, Any]], lr: float, weight_decay: float
+        self,
+        params: Iterable[dict[str, Any]],
+        lr: float,
+        weight_decay: float,
+        averages: bool = False,
     ):
+        self.averages = averages
+        self.average: Tensor | None = None
         views = [p for group in params for p in group["params"] if p.requires_grad]
         self.flat = nn.Parameter(torch.cat([p.detach().flatten() for p in views]))
         self.flat.grad = torch.zeros_like(self.flat)
@@ -90,14 +107,25 @@ class FlatAdamW(Optimizer):
     add_param_group = inspect.unwrap(Optimizer.add_param_group)
 
     @property
-    def moments(self) -> dict[str, Tensor]:
-        """The number of updates, the means of gradients and of their squares."""
-        return self.state[self.flat]
+    def progress(self) -> dict[str, Tensor]:
+        """All that another one needs to go on from here, but for the average."""
+        return {**self.state[self.flat], "weights": self.flat.detach()}
+
+    def go_on(self, progress: dict[str, Tensor]) -> None:
+        """Go on from the progress of another one; its average are the weights now."""
+        self.average = self.flat.detach().clone()
+        for name, value in self.progress.items():
+            value.copy_(progress[name])
+
+    def use_average(self) -> None:
+        """Make the average the weights."""
+        if self.average is not None:
+            self.flat.detach().copy_(self.average)
 
     @torch.no_grad()
     def step(self, closure: Any = None) -> None:  # type: ignore[override]
         """Update the parameters by their gradients."""
-        group, state = self.param_groups[0], self.moments
+        group, state = self.param_groups[0], self.state[self.flat]
         adamw(
             [self.flat],
             [self.flat.grad],  # type: ignore[list-item]
@@ -114,6 +142,11 @@ class FlatAdamW(Optimizer):
             eps=1e-8,
             maximize=False,
         )
+        if self.averages and self.average is None:
+            self.average = self.flat.detach().clone()
+        elif self.average is not None:
+            share = AVERAGED_PART / (state["step"] + (AVERAGED_PART - 1))
+            self.average.lerp_(self.flat, share)
 
 
 def unshare_parameters(module: nn.Module) -> None:

@@ -87,7 +87,7 @@ class Progress(NamedTuple):
     Attributes
     ----------
     optimizer : dict of str to Tensor
-        The state of the optimizer.
+        The optimizer's, see `FlatAdamW.progress`. The net has averaged weights.
     generator : Tensor
         The state of the generator.
     device : str
@@ -153,11 +153,10 @@ class _Net(NeuralNet):
     """An autoencoder's net, whose steps of training are written out.
 
     The learning rate falls from `lr` to 0 along a half cosine over all epochs, whatever
-    else would set it; over a stream, whose end is unknown, it stays. Losses are read
-    once an epoch, so that a GPU is not waited for at every step.
+    else would set it. Over a stream, whose end is unknown, it stays, and weights are
+    averaged. Losses are read once an epoch, so that a GPU is not waited for at every
+    step.
     """
-
-    streams = False
 
     def run_single_epoch(
         self,
@@ -175,9 +174,9 @@ class _Net(NeuralNet):
         n_before = (len(self.history) - 1) * len(iterator)
         for update, batch in enumerate(iterator, n_before):
             share = update / (self.max_epochs * len(iterator))
-            falling = 1.0 if self.streams else 0.5 + 0.5 * math.cos(math.pi * share)
-            for group in self.optimizer_.param_groups:
-                group["lr"] = self.lr * falling
+            if not self.optimizer_.averages:
+                for group in self.optimizer_.param_groups:
+                    group["lr"] = self.lr * (0.5 + 0.5 * math.cos(math.pi * share))
             self.notify("on_batch_begin", batch=batch, training=True)
             step = step_fn(batch, **fit_params)
             losses.append(step["loss"])
@@ -285,6 +284,7 @@ class Recipe:
     device: str
     seed: int
     verbose: int
+    # Whether the rows are a piece of a stream, whose end nobody knows.
     streams: bool
 
 
@@ -412,15 +412,17 @@ def _finished(
     interrupted: bool,
 ) -> tuple[NeuralNet, History, Progress]:
     """The trained net, fit for prediction, and what is to be known of its training."""
+    optimizer = {n: v.clone().cpu() for n, v in net.optimizer_.progress.items()}
+    progress = Progress(optimizer, generator.get_state(), recipe.device)
+    net.optimizer_.use_average()
     net.module_.eval()
     if not recipe.linear_latent:
         _fit_spreads(net.module_, some_rows, recipe.streams)
     history = History(
         _losses(net, "train_loss"), _losses(net, "valid_loss"), interrupted
     )
-    state = {name: value.cpu() for name, value in net.optimizer_.moments.items()}
     net.trim_for_prediction()
-    return net, history, Progress(state, generator.get_state(), recipe.device)
+    return net, history, progress
 
 
 def _some_rows(
@@ -534,8 +536,7 @@ def _go_on(net: NeuralNet, previous: NeuralNet, progress: Progress | None) -> No
         )
     network.load_state_dict(before.state_dict())
     if progress is not None:
-        for name, value in progress.optimizer.items():
-            net.optimizer_.moments[name].copy_(value)
+        net.optimizer_.go_on(progress.optimizer)
 
 
 def _build_net(
@@ -557,6 +558,7 @@ def _build_net(
         callbacks__train_loss=None,
         optimizer=FlatAdamW,
         optimizer__weight_decay=recipe.weight_decay,
+        optimizer__averages=recipe.streams,
         lr=recipe.learning_rate,
         max_epochs=recipe.max_epochs,
         batch_size=recipe.batch_size,
@@ -566,7 +568,6 @@ def _build_net(
         # For a user's EpochScoring, which could not make arrays of cells and weights.
         use_caching=False,
     )
-    net.streams = recipe.streams
     if recipe.verbose < 2:
         net.set_params(callbacks__print_log=None)
     return net

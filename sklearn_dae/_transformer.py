@@ -479,9 +479,10 @@ class DenoisingAutoencoderTransformer(
 
         The optimizer goes on where it was, and so does the generator, also after
         pickling: the same rows in the same calls give the same bits. The learning rate
-        stays at `learning_rate_init`, for nobody knows where a stream ends, and
-        `max_iter` is not used. After `fit`, training goes on from its weights and
-        columns, with a new optimizer.
+        stays at `learning_rate_init`, for nobody knows where a stream ends. What is
+        used of the network is an average of its weights, over about the last fifth of
+        all updates. `max_iter` is not used. After `fit`, training goes on from its
+        weights and columns, with a new optimizer.
 
         Parameters
         ----------
@@ -784,7 +785,6 @@ class DenoisingAutoencoderTransformer(
         if goes_on:
             codec = self._codec
             table = self._read(X, min_samples=min_rows)
-            codec.check_levels(X, table)
             noises = self._noises()
         else:
             codec = TableCodec(self.scaling, self.min_frequency, self.max_categories)
@@ -873,7 +873,9 @@ class DenoisingAutoencoderTransformer(
         check_is_fitted(self)
         has_categories = len(self._codec.categorical_) > 0
         X = self._validate(X, has_categories, min_samples=min_samples)
-        return self._codec.read(X)
+        table = self._codec.read(X)
+        self._codec.check_levels(X, table)
+        return table
 
     def _noises(self):
         """The noises to apply in turn, each with one rate a column."""
