@@ -7,8 +7,8 @@ names some:
   batches of a Parquet file, by `fit` on an array in memory, and by `fit` on a
   memory-mapped file: rows a second, by the clock and by processor time, and peak memory
   above the import
-- transform: rows a second of a Dask cluster of one and of two worker processes, over the
-  largest of these tables up to a million rows
+- transform: rows a second of a Dask cluster of one and of two worker processes, over
+  the largest of these tables up to a million rows
 
 Files are written in pieces and stay in the folder that --folder names. Results go to a
 csv file.

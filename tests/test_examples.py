@@ -43,7 +43,21 @@ def repair_images(shown):
     assert errors["repaired by convolutions"] < 0.95 * errors["repaired"]
 
 
+def stream_parquet(shown):
+    scores = list(shown["scores"].values())
+    assert len(scores) == 20
+    assert scores[-1] > scores[0] + 0.1
+    assert 1 - scores[-1] < 1.05 * (1 - shown["score_of_fit"])
+
+
+def dask(shown):
+    assert shown["same"]
+    assert shown["scores"][-1] > shown["scores"][0]
+    assert len(shown["search"].cv_results_["params"]) == 4
+
+
 CLAIMS = [few_labels, choose_noise, cluster, mixed_table, repair_images]
+CLAIMS += [stream_parquet, dask]
 
 
 @pytest.mark.parametrize("claim", CLAIMS, ids=lambda claim: claim.__name__)
