@@ -341,7 +341,8 @@ def check_device(device: str) -> None:
         reason = str(error).splitlines()[0].split(". ")[0]
         raise ValueError(
             f"'device' must be a device that PyTorch can use here, such as 'cpu'. Got "
-            f"{device!r}: {reason}"
+            f"{device!r}: {reason}. Set device='cpu', or install a build of PyTorch "
+            f"and a driver for that device."
         ) from error
 
 

@@ -1,0 +1,126 @@
+"""Computing on a GPU; and, where there is none, what can be told without."""
+
+import os
+import pickle
+
+import numpy as np
+import pytest
+import torch
+from distributed import Client, Nanny, Scheduler, SpecCluster
+
+from sklearn_dae._cells import Cells
+
+needs_gpu = pytest.mark.skipif(
+    not torch.cuda.is_available(),
+    reason="needs a GPU that PyTorch can use: torch.cuda.is_available() is False",
+)
+
+
+@needs_gpu
+@pytest.mark.parametrize("method", ["fit", "partial_fit"])
+def test_a_gpu_learns_what_a_cpu_learns(small, digits, method):
+    X, X_test, *_ = digits
+    scores = {}
+    for device in ("cpu", "cuda"):
+        dae = small(max_iter=100, device=device)
+        for _ in range(1 if method == "fit" else 100):
+            getattr(dae, method)(X)
+        scores[device] = dae.score(X_test)
+    # Another generator draws, so the weights are others.
+    assert scores["cuda"] == pytest.approx(scores["cpu"], abs=0.03)
+
+
+@needs_gpu
+def test_a_transformer_of_a_gpu_computes_the_same_on_a_cpu(small, digits):
+    X, X_test, *_ = digits
+    dae = small(device="cuda").fit(X)
+    expected = dae.transform(X_test)
+    dae.net_.set_params(device="cpu")
+    dae.net_.module_.cpu()
+    np.testing.assert_allclose(dae.transform(X_test), expected, rtol=1e-3, atol=1e-4)
+
+
+@needs_gpu
+def test_a_stream_goes_on_on_another_device(small, digits):
+    X = digits[0]
+    dae = small(device="cuda").partial_fit(X)
+    dae.set_params(device="cpu").partial_fit(X).set_params(device="cuda").partial_fit(X)
+    assert dae.loss_curve_[2] < dae.loss_curve_[0]
+    again = small(device="cuda").partial_fit(X)
+    np.testing.assert_array_equal(
+        pickle.loads(pickle.dumps(again)).partial_fit(X).transform(X),
+        again.partial_fit(X).transform(X),
+    )
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU")
+@pytest.mark.parametrize("method", ["fit", "partial_fit"])
+def test_a_gpu_that_is_not_there(small, table, method):
+    with pytest.raises(ValueError, match=r"(?s)Got 'cuda': .* Set device='cpu', or"):
+        getattr(small(device="cuda"), method)(table)
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU")
+@pytest.mark.filterwarnings("ignore::skorch.exceptions.DeviceWarning")
+def test_what_a_gpu_has_fitted_works_without_one(small, table):
+    dae = small().partial_fit(table)
+    expected, repaired = dae.transform(table), dae.reconstruct(table)
+    # What a pickle from a machine with a GPU says.
+    dae.set_params(device="cuda")
+    dae.net_.device = "cuda"
+    dae._progress = dae._progress._replace(device="cuda")
+    loaded = pickle.loads(pickle.dumps(dae))
+    np.testing.assert_array_equal(loaded.transform(table), expected)
+    np.testing.assert_array_equal(loaded.reconstruct(table), repaired)
+    assert loaded.set_params(device="cpu").partial_fit(table).n_iter_ == 2
+
+
+def tensors(held):
+    """All tensors in dicts, sequences and objects."""
+    if isinstance(held, torch.Tensor):
+        yield held
+    elif isinstance(held, dict):
+        for value in held.values():
+            yield from tensors(value)
+    elif isinstance(held, (list, tuple)):
+        for value in held:
+            yield from tensors(value)
+
+
+def test_all_tensors_of_a_pickle_are_the_cpu_s_or_in_skorch_s_care(small, table):
+    dae = small().partial_fit(table)
+    # The rest it pickles apart, and loads it where there is a place for it.
+    assert not list(tensors(dae.net_.__getstate__()))
+    assert not list(tensors(vars(dae._codec)))
+    assert all(t.device.type == "cpu" for t in tensors(dae._progress))
+
+
+@pytest.mark.parametrize("max_iter", [1, 4])
+def test_rows_are_moved_once(small, table, max_iter, monkeypatch):
+    moved, move = [], Cells.to
+    monkeypatch.setattr(
+        Cells, "to", lambda cells, device: moved.append(cells) or move(cells, device)
+    )
+    small(max_iter=max_iter).fit(table)
+    assert [cells.n_rows for cells in moved].count(len(table)) == 1
+
+
+def test_every_worker_has_a_gpu_of_its_own():
+    """As the user guide says, with or without GPUs."""
+    workers = {
+        k: {
+            "cls": Nanny,
+            "options": {
+                "nthreads": 1,
+                "memory_limit": 0,
+                "silence_logs": "CRITICAL",
+                "env": {"CUDA_VISIBLE_DEVICES": str(k)},
+            },
+        }
+        for k in range(2)
+    }
+    scheduler = {"cls": Scheduler, "options": {"dashboard": False}}
+    cluster = SpecCluster(workers, scheduler, silence_logs="CRITICAL")
+    with cluster, Client(cluster) as client:
+        seen = client.run(os.getenv, "CUDA_VISIBLE_DEVICES")
+    assert sorted(seen.values()) == ["0", "1"]
