@@ -96,6 +96,48 @@ def numbers(column):
     return column.cast(sys.modules["polars"].Float64).to_numpy()
 
 
+class Numbers:
+    """Columns of a DataFrame as an array of float64, made of the rows asked for.
+
+    So that no second copy of a large table is held.
+
+    Parameters
+    ----------
+    X : DataFrame
+    names : list
+        Its columns of numbers, in order.
+    """
+
+    def __init__(self, X, names):
+        self.X = X
+        self.names = names
+        self.shape = (len(X), len(names))
+
+    def __getitem__(self, rows):
+        """The rows picked by a slice or by positions, NaN where a cell is missing."""
+        columns = [self.X[name] for name in self.names]
+        if is_pandas(self.X):
+            columns = [column.iloc for column in columns]
+        n_rows = len(np.arange(self.shape[0])[rows])
+        picked = np.empty((n_rows, self.shape[1]))
+        for j, column in enumerate(columns):
+            try:
+                picked[:, j] = numbers(column[rows])
+            except Exception as error:  # Of many kinds in pandas and polars.
+                raise ValueError(
+                    f"Column {self.names[j]!r} must hold numbers, as in fit: {error}"
+                ) from error
+        return picked
+
+
+def is_one_array(X):
+    """Whether a DataFrame can be taken for an array of numbers without much copying."""
+    if not is_pandas(X):
+        return False
+    dtypes = set(X.dtypes)
+    return len(dtypes) == 1 and isinstance(dtypes.pop(), np.dtype)
+
+
 def values(column):
     """A Series as a list of Python objects, None where a cell is missing."""
     if _is_pandas_series(column):

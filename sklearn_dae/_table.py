@@ -34,8 +34,9 @@ class Table(NamedTuple):
 
     Attributes
     ----------
-    numeric : ndarray or CSR matrix of shape (n_rows, n_numeric), float32 or float64
-        NaN where a cell is missing. Sparse only as a whole, some rows are dense.
+    numeric : ndarray, CSR matrix or Numbers of shape (n_rows, n_numeric)
+        Of float32 or float64, NaN where a cell is missing. An array if it is some rows
+        of a table.
     codes : ndarray of shape (n_rows, n_categorical), int8 to int32
         `MISSING` or `UNSEEN` where a cell has no level known from training.
     """
@@ -300,10 +301,10 @@ class TableCodec:
 
     def _fit_quantiles(self, numeric, random_state):
         self._check_dense(numeric)
-        sample = numeric
-        if len(numeric) > QUANTILE_ROWS:
-            rows = random_state.choice(len(numeric), QUANTILE_ROWS, replace=False)
-            sample = numeric[rows]
+        rows, n_rows = slice(None), numeric.shape[0]
+        if n_rows > QUANTILE_ROWS:
+            rows = random_state.choice(n_rows, QUANTILE_ROWS, replace=False)
+        sample = numeric[rows]
         unobserved = np.isnan(sample).all(axis=0)
         sample = np.where(unobserved, 0.0, sample / 2 / self._half_scale)
         quantiles = QuantileTransformer(
@@ -383,16 +384,8 @@ class TableCodec:
         if sparse.issparse(X):
             return _canonical(X.tocsr())
         if _frames.is_frame(X):
-            numeric = np.empty((len(X), len(self.numeric_)))
-            for j, position in enumerate(self.numeric_):
-                try:
-                    numeric[:, j] = _frames.numbers(X[X.columns[position]])
-                except Exception as error:  # Of many kinds in pandas and polars.
-                    raise ValueError(
-                        f"Column {X.columns[position]!r} must hold numbers, as in fit: "
-                        f"{error}"
-                    ) from error
-        elif len(self.categorical_):
+            return self._numbers_of_frame(X)
+        if len(self.categorical_):
             try:
                 numeric = X[:, self.numeric_].astype(np.float64)
             except (TypeError, ValueError) as error:
@@ -405,10 +398,21 @@ class TableCodec:
                 ) from error
         else:
             return X
+        self._check_finite(numeric)
+        return numeric
+
+    def _numbers_of_frame(self, X):
+        """The numbers of a DataFrame; rows are made of a large one as they are used."""
+        numeric = _frames.Numbers(X, [X.columns[j] for j in self.numeric_])
+        for rows in pieces_of(*numeric.shape):
+            piece = numeric[rows]
+            self._check_finite(piece)
+        return piece if len(piece) == len(X) else numeric
+
+    def _check_finite(self, numeric):
         infinite = np.isinf(numeric).any(axis=0)
         if infinite.any():
             raise infinity_in(self._label(self.numeric_[infinite.argmax()]))
-        return numeric
 
     def _values(self, X, position):
         if _frames.is_frame(X):
@@ -556,6 +560,7 @@ class TableCodec:
 
         `table` is the Table that was read from `X`.
         """
+        table = table.rows(slice(None))
         missing = self.missing(table)
         columns = self._columns(expected)
         if self.template_ is not None and type(X) is type(self.template_):

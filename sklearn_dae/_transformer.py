@@ -21,7 +21,7 @@ from sklearn.utils._param_validation import Interval, RealNotInt, StrOptions
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from ._columns import check_no_dates, find_categorical, resolve_noises
-from ._frames import index_of, is_frame
+from ._frames import index_of, is_frame, is_one_array
 from ._table import ColumnStatistics, TableCodec, infinity_in, pieces_of
 from ._training import (
     ACTIVATIONS,
@@ -834,7 +834,7 @@ class DenoisingAutoencoderTransformer(
 
     def _validate(self, X, has_categories, *, reset=False, min_samples=1):
         """`X` as a DataFrame or an array, of floats if there are no categories."""
-        if has_categories and is_frame(X):
+        if is_frame(X) and (has_categories or not is_one_array(X)):
             if len(X) < min_samples:
                 raise ValueError(
                     f"Found a table with {len(X)} sample(s) while a minimum of "

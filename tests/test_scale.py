@@ -10,6 +10,7 @@ import dask.dataframe as dd
 import joblib
 import numpy as np
 import pandas as pd
+import polars as pl
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
@@ -18,6 +19,8 @@ from distributed import Client, LocalCluster
 from sklearn.base import clone
 from sklearn.model_selection import GridSearchCV
 from skorch.callbacks import Callback
+
+from sklearn_dae._frames import Numbers
 
 from .conftest import small
 
@@ -212,3 +215,30 @@ def test_arrow_backed_columns_are_columns_of_numbers(frame):
         dae.transform(arrow), small().fit(frame).transform(frame)
     )
     assert list(dae.reconstruct(arrow).dtypes) == list(arrow.dtypes)
+
+
+@pytest.mark.parametrize("library", ["numpy", "pyarrow", "polars"])
+@pytest.mark.parametrize("early_stopping", [False, True])
+def test_a_large_frame_is_read_in_pieces(frame, monkeypatch, library, early_stopping):
+    holes = frame.mask(np.random.default_rng(0).random(frame.shape) < 0.1)
+    if library == "pyarrow":
+        holes = holes.convert_dtypes(dtype_backend="pyarrow")
+    elif library == "polars":
+        holes = pl.from_pandas(holes)
+    params = {"early_stopping": early_stopping, "max_iter": 2}
+    expected = small(**params).fit_transform(holes)
+    most, take = [], Numbers.__getitem__
+
+    def watched(numbers, rows):
+        piece = take(numbers, rows)
+        most.append(len(piece))
+        return piece
+
+    monkeypatch.setattr("sklearn_dae._cells.CELLS_AT_ONCE", 250)
+    monkeypatch.setattr(Numbers, "__getitem__", watched)
+    dae = small(**params).fit(holes)
+    Z = dae.transform(holes)
+    assert max(most) == 50
+    np.testing.assert_allclose(Z, expected, rtol=1e-4, atol=1e-4)
+    filled = dae.impute(holes)
+    assert not np.any([pd.isna(filled[name].to_numpy()).any() for name in "abcde"])
