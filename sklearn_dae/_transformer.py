@@ -199,11 +199,11 @@ class DenoisingAutoencoderTransformer(
 
     learning_rate_init : float, default=0.002
         Initial learning rate of Adam. It falls to 0 along a half cosine over
-        `max_iter` epochs.
+        `max_iter` epochs, and stays in `partial_fit`.
 
     batch_size : int or "auto", default="auto"
-        Largest number of rows of a mini-batch. "auto" takes a fortieth of the rows, but
-        at least 32 and at most 256.
+        Largest number of rows of a mini-batch. "auto" takes a fortieth of the rows that
+        a call is given, but at least 32 and at most 256.
 
     max_iter : int or "auto", default="auto"
         Number of epochs, or the largest number with `early_stopping`. "auto" takes as
@@ -217,7 +217,7 @@ class DenoisingAutoencoderTransformer(
         Whether to set aside `validation_fraction` of the rows, to stop when the loss
         on them no longer falls, and to restore the weights with the best one. They are
         corrupted in the same way in all epochs. Scales and levels are learned from all
-        rows.
+        rows. Not for `partial_fit`.
 
     validation_fraction : float, default=0.1
         Share of the rows set aside, in (0, 1). Only used when `early_stopping` is True.
@@ -263,7 +263,8 @@ class DenoisingAutoencoderTransformer(
         The trained network, fit for prediction only.
 
     n_iter_ : int
-        Number of epochs run, over all calls of `fit` with `warm_start`.
+        Number of epochs run, over all calls of `fit` with `warm_start`, and of
+        `partial_fit`, each of which runs one over its rows.
 
     loss_curve_ : list of float of length `n_iter_`
         Training loss of each epoch, under noise. 1.0 is what predicting every column's

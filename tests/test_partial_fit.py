@@ -109,6 +109,30 @@ def test_the_optimizer_goes_on(small, chunks):
     assert not torch.equal(dae._progress.optimizer["exp_avg"], moments)
 
 
+def test_every_call_has_noise_of_its_own(small, chunks):
+    dae = streamed(small(learning_rate_init=1e-12), chunks[:1] * 4)
+    assert len(set(dae.loss_curve_)) == 4
+
+
+def test_losses_of_all_calls_are_in_units_of_the_first_rows(small, chunks):
+    far = 3 * chunks[0] - 2 * chunks[0].mean(axis=0)
+    dae = streamed(small(learning_rate_init=1e-12), [chunks[0], far])
+    assert dae.loss_curve_[1] > 5 * dae.loss_curve_[0]
+
+
+def test_the_weights_used_are_an_average_and_training_goes_on_without_it(small, chunks):
+    dae = small(batch_size=200)
+    seen = []
+    for chunk in chunks:
+        dae.partial_fit(chunk)
+        used = torch.cat([p.flatten() for p in dae.net_.module_.parameters()])
+        seen.append(dae._progress.optimizer["weights"])
+        if len(seen) == 1:
+            average = seen[0]
+        average = average + 5 / (len(seen) + 4) * (seen[-1] - average)
+        torch.testing.assert_close(used.detach(), average)
+
+
 def test_fit_starts_anew_and_partial_fit_goes_on_from_it(small, chunks):
     X = np.vstack(chunks)
     fitted = small().fit(X)
@@ -120,6 +144,8 @@ def test_fit_starts_anew_and_partial_fit_goes_on_from_it(small, chunks):
     assert dae.loss_curve_[:5] == fitted.loss_curve_
     np.testing.assert_array_equal(dae._codec.statistics_, fitted._codec.statistics_)
     assert streamed(clone(dae).fit(X), chunks).score(X) > before
+    fitted.partial_fit(chunks[0] + 100)
+    np.testing.assert_array_equal(dae.transform(X), fitted.transform(X))
 
 
 def test_fit_with_warm_start_goes_on_from_partial_fit(small, chunks):
@@ -133,11 +159,13 @@ def test_fit_with_warm_start_goes_on_from_partial_fit(small, chunks):
 def test_a_chunk_of_one_row_after_the_first_call(small, chunks, start):
     dae = getattr(small(), start)(chunks[0])
     spreads = dae.net_.module_.spreads.clone()
-    streamed(dae, [chunks[1][i : i + 1] for i in range(3)])
+    streamed(dae, [chunks[1][i : i + 1] for i in range(3)] + [chunks[1][3:5]])
     changed = dae.net_.module_.spreads / spreads
     assert ((changed > 0.8) & (changed < 1.25)).all()
+    dae = small()
     with pytest.raises(ValueError, match="minimum of 2 is required"):
-        small().partial_fit(chunks[0][:1])
+        dae.partial_fit(chunks[0][:1])
+    assert vars(dae) == vars(small())
 
 
 def test_features_vary_by_one_on_average_after_every_call(small, chunks):
