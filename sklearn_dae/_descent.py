@@ -142,9 +142,9 @@ class FlatAdamW(Optimizer):
             eps=1e-8,
             maximize=False,
         )
-        if self.averages and self.average is None:
-            self.average = self.flat.detach().clone()
-        elif self.average is not None:
+        if self.averages:
+            if self.average is None:
+                self.average = self.flat.detach().clone()
             share = AVERAGED_PART / (state["step"] + (AVERAGED_PART - 1))
             self.average.lerp_(self.flat, share)
 

@@ -120,6 +120,17 @@ def test_losses_of_all_calls_are_in_units_of_the_first_rows(small, chunks):
     assert dae.loss_curve_[1] > 5 * dae.loss_curve_[0]
 
 
+def test_the_learning_rate_stays(small, chunks):
+    rates = []
+
+    class Note(Callback):
+        def on_batch_end(self, net, **kwargs):
+            rates.extend(group["lr"] for group in net.optimizer_.param_groups)
+
+    streamed(small(callbacks=[Note()]), chunks)
+    assert set(rates) == {0.002}
+
+
 def test_the_weights_used_are_an_average_and_training_goes_on_without_it(small, chunks):
     dae = small(batch_size=200)
     seen = []
