@@ -155,7 +155,7 @@ def transform(options):
     meta = summed(rows.partitions[0].head(2), dae)
     for n_workers in (1, 2):
         cluster = LocalCluster(
-            n_workers=n_workers, threads_per_worker=1, dashboard_address=None
+            n_workers=n_workers, threads_per_worker=1, dashboard_address="127.0.0.1:0"
         )
         with cluster, Client(cluster) as client:
             model = client.scatter(dae, broadcast=True)

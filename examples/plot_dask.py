@@ -24,7 +24,7 @@ from sklearn.model_selection import GridSearchCV
 
 from sklearn_dae import DenoisingAutoencoderTransformer
 
-cluster = LocalCluster(processes=False, n_workers=2, dashboard_address=None)
+cluster = LocalCluster(processes=False, n_workers=2, dashboard_address="127.0.0.1:0")
 client = Client(cluster)
 
 # %%

@@ -111,6 +111,7 @@ def test_every_worker_has_a_gpu_of_its_own():
         k: {
             "cls": Nanny,
             "options": {
+                "host": "127.0.0.1",
                 "nthreads": 1,
                 "memory_limit": 0,
                 "silence_logs": "CRITICAL",
@@ -119,7 +120,8 @@ def test_every_worker_has_a_gpu_of_its_own():
         }
         for k in range(2)
     }
-    scheduler = {"cls": Scheduler, "options": {"dashboard": False}}
+    options = {"host": "127.0.0.1", "dashboard_address": "127.0.0.1:0"}
+    scheduler = {"cls": Scheduler, "options": options}
     cluster = SpecCluster(workers, scheduler, silence_logs="CRITICAL")
     with cluster, Client(cluster) as client:
         seen = client.run(os.getenv, "CUDA_VISIBLE_DEVICES")
