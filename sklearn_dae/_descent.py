@@ -234,8 +234,17 @@ class Autograd:
 
     def forward(self, x: Tensor) -> Tensor:
         """The output; what `backward` needs is kept until then."""
-        with torch.enable_grad():
-            self.output = self.network(x)
+        try:
+            with torch.enable_grad():
+                self.output = self.network(x)
+        except ValueError as error:
+            if len(x) > 1:
+                raise
+            raise ValueError(
+                f"The modules that 'network' builds cannot be trained on one row at a "
+                f"time, as batch normalisation cannot: {error}. Set a larger "
+                f"'batch_size', or pass more rows."
+            ) from error
         return self.output.detach()
 
     def backward(self, gradient: Tensor) -> None:

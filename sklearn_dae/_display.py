@@ -489,7 +489,7 @@ class ReconstructionDisplay(_Display):
         lines = {"given": some, "repaired": estimator.reconstruct(some)}
         if X_clean is not None:
             lines = {"clean": _rows_of(X_clean, rows), **lines}
-            check_consistent_length(*lines.values())
+            _check_same_shape(lines["given"], lines["clean"])
         shape = (-1, *image_shape)
         images = {
             n: np.asarray(X, dtype=float).reshape(shape) for n, X in lines.items()
@@ -676,11 +676,8 @@ class RepairedCellsDisplay(_CellsDisplay):
         if X_clean is not None:
             tables["clean"] = _rows_of(X_clean, slice(n_rows))
         cells = {name: np.asarray(t, dtype=object) for name, t in tables.items()}
-        if len({block.shape for block in cells.values()}) > 1:
-            raise ValueError(
-                f"'X_clean' must hold the rows of 'X', {cells['given'].shape} of which "
-                f"are shown. Got {cells['clean'].shape}."
-            )
+        if X_clean is not None:
+            _check_same_shape(cells["given"], cells["clean"])
         changed = _differ(cells["given"], cells.get("clean"))
         most = np.argsort(-changed.sum(axis=0), kind="stable")
         columns = np.sort(most[:n_columns])
@@ -704,6 +701,15 @@ class RepairedCellsDisplay(_CellsDisplay):
         self._name_cells(ax)
         had_been = "" if self.clean is None else " (what it had been)"
         ax.set_title(f"given → repaired{had_been}", fontsize="medium", loc="left")
+
+
+def _check_same_shape(given, clean):
+    """Raise ValueError unless both tables have as many rows and columns."""
+    if given.shape != clean.shape:
+        raise ValueError(
+            f"'X_clean' must hold the rows of 'X', {given.shape} of which are shown. "
+            f"Got {clean.shape}."
+        )
 
 
 def _differ(given, clean):

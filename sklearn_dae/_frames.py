@@ -109,20 +109,25 @@ class Numbers:
     """
 
     def __init__(self, X, names):
-        self.X = X
+        self.X = X[names]
         self.names = names
         self.shape = (len(X), len(names))
+        kinds = (kind_of(self.X[name]) for name in names)
+        self._all_numeric = all(kind == "numeric" for kind in kinds)
 
     def __getitem__(self, rows):
         """The rows picked by a slice or by positions, NaN where a cell is missing."""
-        columns = [self.X[name] for name in self.names]
         if is_pandas(self.X):
-            columns = [column.iloc for column in columns]
+            some = self.X.iloc[rows]
+            if self._all_numeric:
+                return some.to_numpy(dtype=np.float64, na_value=np.nan)
+        else:
+            some = self.X[rows]
         n_rows = len(np.arange(self.shape[0])[rows])
         picked = np.empty((n_rows, self.shape[1]))
-        for j, column in enumerate(columns):
+        for j, name in enumerate(self.names):
             try:
-                picked[:, j] = numbers(column[rows])
+                picked[:, j] = numbers(some[name])
             except Exception as error:  # Of many kinds in pandas and polars.
                 raise ValueError(
                     f"Column {self.names[j]!r} must hold numbers, as in fit: {error}"
@@ -131,11 +136,13 @@ class Numbers:
 
 
 def is_one_array(X):
-    """Whether a DataFrame can be taken for an array of numbers without much copying."""
+    """Whether a DataFrame is dense or sparse numbers that need no other type."""
     if not is_pandas(X):
         return False
     dtypes = set(X.dtypes)
-    return len(dtypes) == 1 and isinstance(dtypes.pop(), np.dtype)
+    if all(type(dtype).__name__ == "SparseDtype" for dtype in dtypes):
+        return True
+    return len(dtypes) == 1 and dtypes.pop() in (np.float64, np.float32)
 
 
 def values(column):

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from copy import deepcopy
+from inspect import signature
 from typing import Any
 
 import torch
@@ -18,9 +19,10 @@ from ._network import FARTHEST_FOR_BOTTLENECK, Autoencoder, CellsEncoder
 
 # Functions and methods of PyTorch that take a generator, but for those of `nn.init`.
 DRAWING = {
-    "bernoulli", "bernoulli_", "cauchy_", "exponential_", "geometric_", "log_normal_",
-    "multinomial", "normal", "normal_", "poisson", "rand", "rand_like", "randint",
-    "randint_like", "randn", "randn_like", "random_", "randperm", "uniform_",
+    "_sample_dirichlet", "_standard_gamma", "bernoulli", "bernoulli_", "binomial",
+    "cauchy_", "exponential_", "geometric_", "log_normal_", "multinomial", "normal",
+    "normal_", "poisson", "rand", "rand_like", "randint", "randint_like", "randn",
+    "randn_like", "random_", "randperm", "uniform_",
 }  # fmt: skip
 # Rows that go through a pair before training; enough for dropout to show.
 N_TRIAL_ROWS = 64
@@ -80,6 +82,7 @@ class PairAutoencoder(Autoencoder):
     ):
         super().__init__(CellsEncoder(n_numeric, n_levels, 0, FARTHEST_FOR_BOTTLENECK))
         n_inputs = self.cells.n_inputs
+        _check_takes_sizes(network)
         self.n_components = n_components
         bias = torch.zeros(n_inputs, dtype=torch.float32)
         self.register_buffer("output_bias", bias)
@@ -97,7 +100,8 @@ class PairAutoencoder(Autoencoder):
         return self.encoder(inputs)
 
     def encode(self, inputs: Tensor) -> list[Tensor]:
-        if hasattr(self.encoder, "stack"):
+        # A method: a module may be called so, too.
+        if callable(getattr(type(self.encoder), "stack", None)):
             return list(self.encoder.stack(inputs))
         return [self.compress(inputs)]
 
@@ -144,13 +148,14 @@ class PairAutoencoder(Autoencoder):
 
     def _check_repeatable(self, rows: Tensor) -> None:
         """Raise ValueError if training would draw at random."""
-        state = deepcopy(self.state_dict())
+        state, drawn = deepcopy(self.state_dict()), torch.get_rng_state()
         first = self.train().repair(rows)
         self.load_state_dict(state)
         second = self.repair(rows)
         self.load_state_dict(state)
         self.eval()
         if not torch.allclose(first, second, rtol=0, atol=0, equal_nan=True):
+            torch.set_rng_state(drawn)
             drawing = [m for m in self.modules() if "Dropout" in type(m).__name__]
             raise ValueError(
                 f"The modules that 'network' builds must not draw at random when they "
@@ -158,6 +163,22 @@ class PairAutoencoder(Autoencoder):
                 f"Remove {', '.join(map(repr, drawing)) or 'what does'}; the noise on "
                 f"the rows ('noise', 'noise_factor') is there to regularise."
             )
+
+
+def _check_takes_sizes(network: Callable[..., Any]) -> None:
+    """Raise ValueError if a function cannot be called as a network is."""
+    try:
+        arguments = signature(network)
+    except ValueError:  # Some functions written in C do not tell.
+        return
+    try:
+        arguments.bind(None, None)
+    except TypeError as error:
+        raise ValueError(
+            f"'network' must take (n_inputs, n_components), and may be an object such "
+            f"as ConvNetwork(image_shape), not its class. Got {network!r}, which takes "
+            f"{arguments}."
+        ) from error
 
 
 def _modules(pair: Any) -> Sequence[nn.Module]:

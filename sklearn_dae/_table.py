@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import math
 import warnings
 from collections import Counter
 from contextlib import contextmanager
-from numbers import Integral
+from numbers import Integral, Number
 from typing import NamedTuple
 
 import numpy as np
@@ -23,6 +24,8 @@ LARGEST = 1e15
 FLOAT_MAX, SCALE_MIN = np.finfo(np.float64).max, 2 * np.finfo(np.float64).tiny
 # Different values of a category from which on they may be names of rows.
 MANY_LEVELS = 100
+# Cells of a DataFrame whose numbers are made at once.
+FEW_CELLS = 2**23
 # Rows that quantiles are estimated from.
 QUANTILE_ROWS = 10_000
 # Codes of cells without a level.
@@ -143,6 +146,8 @@ class Levels:
         The level of each code.
     n_seen : int
         Number of different values, before rare ones are grouped.
+    types : set of type
+        Their types; all numbers are of one.
     """
 
     def __init__(self, values, min_frequency, max_categories, fallback):
@@ -156,12 +161,19 @@ class Levels:
         if max_categories is not None and len(ranked) > max_categories:
             n_kept = min(n_kept, max_categories - 1)
         self.n_seen = len(counts)
+        self.types = self.types_of(ranked)
         self._codes = {level: min(code, n_kept) for code, level in enumerate(ranked)}
         self.names = np.empty(min(n_kept + 1, len(ranked)), dtype=object)
         self.names[:] = ranked[: len(self.names)]
 
     def __len__(self):
         return len(self.names)
+
+    @staticmethod
+    def types_of(values):
+        """The types of cells that are not missing, as `types`."""
+        known = (value for value in values if not _frames.is_missing(value))
+        return {Number if isinstance(value, Number) else type(value) for value in known}
 
     def encode(self, values):
         """Codes of cells, `MISSING` or `UNSEEN` where there is no such level."""
@@ -344,23 +356,30 @@ class TableCodec:
                 f"warm_start=False."
             )
 
+    @property
+    def learned(self):
+        """Mask of the columns that were not constant in training."""
+        learned = np.ones(self.n_features, dtype=bool)
+        learned[self.numeric_] = ~self.constant_
+        learned[self.categorical_] = [len(shares) > 1 for shares in self.frequencies_]
+        return learned
+
     def check_levels(self, X, table):
         """Raise ValueError if a column of categories has become one of something else.
 
-        That is so if its dtype is of another kind and no cell of it holds a level.
-        `table` is the Table that was read from `X`.
+        That is so if no cell of it holds a level, and all are of other types than the
+        levels. `table` is the Table that was read from `X`.
         """
         if self.template_ is None or not _frames.is_frame(X):
             return
         for k, position in enumerate(self.categorical_):
             column = X[X.columns[position]]
-            before = self.template_[self.template_.columns[position]]
             observed = table.codes[:, k] != MISSING
-            if (
-                observed.any()
-                and (table.codes[observed, k] == UNSEEN).all()
-                and _frames.kind_of(column) != _frames.kind_of(before)
-            ):
+            if not observed.any() or (table.codes[observed, k] != UNSEEN).any():
+                continue
+            given = self.levels_[k].types_of(_frames.values(column))
+            if not given & self.levels_[k].types:
+                before = self.template_[self.template_.columns[position]]
                 raise ValueError(
                     f"Column {self._label(position)!r} of dtype {column.dtype} holds "
                     f"no level known from the first rows, where it was of dtype "
@@ -404,10 +423,11 @@ class TableCodec:
     def _numbers_of_frame(self, X):
         """The numbers of a DataFrame; rows are made of a large one as they are used."""
         numeric = _frames.Numbers(X, [X.columns[j] for j in self.numeric_])
+        if math.prod(numeric.shape) <= FEW_CELLS:
+            numeric = numeric[:]
         for rows in pieces_of(*numeric.shape):
-            piece = numeric[rows]
-            self._check_finite(piece)
-        return piece if len(piece) == len(X) else numeric
+            self._check_finite(numeric[rows])
+        return numeric
 
     def _check_finite(self, numeric):
         infinite = np.isinf(numeric).any(axis=0)

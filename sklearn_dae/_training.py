@@ -6,6 +6,7 @@ The only file that imports skorch.
 from __future__ import annotations
 
 import math
+import re
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
@@ -399,9 +400,12 @@ def fit_net(
 def _generator(recipe: Recipe, progress: Progress | None) -> torch.Generator:
     """The source of all that is drawn."""
     generator = torch.Generator(recipe.device).manual_seed(recipe.seed)
-    # States of generators of other devices are of another kind.
-    if progress is not None and progress.device == recipe.device:
-        generator.set_state(progress.generator)
+    if progress is not None:
+        # States of generators of other kinds of devices are of another kind.
+        if torch.device(progress.device).type == generator.device.type:
+            generator.set_state(progress.generator)
+        else:
+            generator.manual_seed(int(progress.generator.int().sum()))
     return generator
 
 
@@ -526,10 +530,16 @@ def _module(recipe: Recipe, generator: torch.Generator) -> dict[str, Any]:
     }
 
 
+def _outline(network: Autoencoder) -> tuple[str, dict[str, torch.Size]]:
+    """The modules of a network, without addresses, and the shapes of what they hold."""
+    shapes = {name: value.shape for name, value in network.state_dict().items()}
+    return re.sub(r" at 0x[0-9a-f]+", "", repr(network)), shapes
+
+
 def _go_on(net: NeuralNet, previous: NeuralNet, progress: Progress | None) -> None:
     """Take over the weights of `previous`, of the same network, and the progress."""
     network, before = net.module_, previous.module_
-    if repr(network) != repr(before):
+    if _outline(network) != _outline(before):
         raise ValueError(
             f"warm_start=True and partial_fit go on from the network of the previous "
             f"call, but 'network' now builds another one. Set it back, or call fit "

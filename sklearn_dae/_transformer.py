@@ -621,7 +621,8 @@ class DenoisingAutoencoderTransformer(
         Parameters
         ----------
         X : array-like, sparse matrix or DataFrame of shape (n_samples, n_features)
-            Rows. Missing cells and unseen levels do not count.
+            Rows. Missing cells, unseen levels and columns that were constant in
+            training do not count.
         y : Ignored
             Not used, present for API consistency by convention.
 
@@ -634,15 +635,16 @@ class DenoisingAutoencoderTransformer(
         """
         table = self._read(X)
         deal = np.random.RandomState(0)
+        learned = self._codec.learned
         error = baseline = 0.0
         for _, part in self._parts(table):
             shape = (len(part), self.n_features_in_)
             groups = deal.randint(N_HIDDEN_GROUPS, size=shape)
             for group in range(N_HIDDEN_GROUPS):
-                hidden = groups == group
+                hidden = (groups == group) & learned
                 errors = self._errors(part, hidden)
                 error += np.nansum(errors[hidden], dtype=np.float64)
-            of_means = self._codec.baseline_errors(part)
+            of_means = self._codec.baseline_errors(part)[:, learned]
             baseline += np.nansum(of_means, dtype=np.float64)
         return 1.0 - float(error / baseline) if baseline else 0.0
 
@@ -733,6 +735,8 @@ class DenoisingAutoencoderTransformer(
         return self
 
     def _partial_fit(self, X):
+        # scikit-learn does so at the first call only.
+        self._validate_params()
         self._check_parameters()
         if self.early_stopping:
             raise ValueError(
@@ -741,6 +745,12 @@ class DenoisingAutoencoderTransformer(
                 "`score` on rows that you keep back to know when to stop."
             )
         goes_on = hasattr(self, "net_")
+        if goes_on and self.loss != self.net_.criterion__kind:
+            raise ValueError(
+                f"partial_fit goes on with loss={self.net_.criterion__kind!r}, by "
+                f"which earlier rows were measured, but the parameters now ask for "
+                f"{self.loss!r}. Set it back, or call fit."
+            )
         previous = self._net_to_go_on_from() if goes_on else None
         progress = self._progress if goes_on else None
         # Later calls draw from the generator that the first one was given.

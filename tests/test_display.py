@@ -248,7 +248,7 @@ def test_images_of_another_size_are_refused(digits):
         ReconstructionDisplay.from_estimator(dae, digits[0], image_shape=(8, 9))
     with pytest.raises(ValueError, match=r"'image_shape' .* Got 64, which"):
         ReconstructionDisplay.from_estimator(dae, digits[0], image_shape=64)
-    with pytest.raises(ValueError, match=r"inconsistent .*\[2, 8, 8\]"):
+    with pytest.raises(ValueError, match=r"'X_clean' must hold.*\(8, 64\).*\(2, 64\)"):
         ReconstructionDisplay.from_estimator(
             dae, digits[0], image_shape=(8, 8), X_clean=digits[0][:2]
         )

@@ -9,6 +9,7 @@ import pandas as pd
 import polars as pl
 import pyarrow as pa
 import pytest
+from scipy import sparse
 from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import GridSearchCV
 from sklearn.pipeline import make_pipeline
@@ -473,3 +474,29 @@ def test_template_keeps_neither_buffers_nor_row_labels(small):
     buffers = template["arrow_text"].array._pa_array.nbytes
     assert buffers < table["arrow_text"].array._pa_array.nbytes / 4
     assert dae.impute(table).index.equals(table.index)
+
+
+def test_a_frame_of_sparse_columns_stays_sparse(small):
+    X = sparse.random(60, 5, 0.3, format="csr", random_state=0)
+    frame = pd.DataFrame.sparse.from_spmatrix(X).rename(columns=str)
+    dae = small().fit(frame)
+    assert sparse.issparse(dae.impute(frame))
+    np.testing.assert_allclose(dae.transform(frame), small().fit_transform(X))
+
+
+@pytest.mark.parametrize("names", [["a", "b"], ["a", "b", "k"], ["k"]])
+@pytest.mark.parametrize("library", ["pandas", "polars"])
+def test_frames_in_pieces_give_the_bits_of_whole_ones(
+    small, monkeypatch, library, names
+):
+    rng = np.random.default_rng(0)
+    frame = pd.DataFrame(
+        {"a": rng.integers(9, size=50), "b": rng.normal(size=50), "k": ["x", "y"] * 25}
+    )
+    frame.loc[3, "b"] = np.nan
+    frame = frame[names]
+    X = frame if library == "pandas" else pl.DataFrame(frame.to_dict("list"))
+    whole = small().fit_transform(X)
+    monkeypatch.setattr("sklearn_dae._table.FEW_CELLS", 0)
+    monkeypatch.setattr("sklearn_dae._cells.CELLS_AT_ONCE", 40)
+    np.testing.assert_allclose(small().fit_transform(X), whole, rtol=1e-4, atol=1e-5)

@@ -11,6 +11,7 @@ from skorch.callbacks import Callback, GradientNormClipping
 from torch import nn
 from torch.nn.utils.parametrizations import spectral_norm
 
+from sklearn_dae import ConvNetwork
 from sklearn_dae._pair import DrawFrom, PairAutoencoder
 
 from .conftest import small, tiny_network
@@ -416,3 +417,51 @@ def test_a_fitted_pair_pickles_and_has_memory_of_its_own(table):
     copy.fit(table)
     np.testing.assert_array_equal(dae.transform(table), before)
     assert all(p.grad is None for p in dae.net_.module_.parameters())
+
+
+@pytest.mark.parametrize("network", [lambda n_inputs: None, ConvNetwork])
+def test_a_network_that_cannot_take_sizes_is_refused(small, table, network):
+    with pytest.raises(ValueError, match=r"must take \(n_inputs, n_components\)"):
+        small(network=network).fit(table)
+
+
+def test_refused_dropout_leaves_the_global_generator_alone(small, table):
+    before = torch.get_rng_state()
+    with pytest.raises(ValueError, match="must not draw at random"):
+        small(network=with_dropout).fit(table)
+    assert torch.equal(torch.get_rng_state(), before)
+
+
+def with_dropout(n_inputs, n_components):
+    encoder = nn.Sequential(nn.Linear(n_inputs, n_components), nn.Dropout())
+    return encoder, nn.Linear(n_components, n_inputs)
+
+
+class StackModule(nn.Module):
+    """An encoder with a module of the name of the method."""
+
+    def __init__(self, n_inputs, n_components):
+        super().__init__()
+        self.stack = nn.Linear(n_inputs, n_components)
+
+    def forward(self, x):
+        return self.stack(x)
+
+
+def with_stack_module(n_inputs, n_components):
+    return StackModule(n_inputs, n_components), nn.Linear(n_components, n_inputs)
+
+
+def test_a_module_called_stack_is_no_method(small, table):
+    assert small(network=with_stack_module).fit_transform(table).shape == (120, 5 + 8)
+
+
+def with_normalisation(n_inputs, n_components):
+    encoder = nn.Sequential(nn.Linear(n_inputs, n_components), nn.BatchNorm1d(8))
+    return encoder, nn.Linear(n_components, n_inputs)
+
+
+def test_batch_normalisation_of_one_row_is_told(small, table):
+    dae = small(network=with_normalisation).partial_fit(table)
+    with pytest.raises(ValueError, match=r"one row at a time.*'batch_size'"):
+        dae.partial_fit(table[:1])

@@ -319,3 +319,46 @@ def test_a_pickle_holds_no_row(small, chunks):
         scaled = (chunk - dae._codec.statistics_.mean) / dae._codec.statistics_.std
         for rows in (chunk, chunk.astype(np.float32), scaled.astype(np.float32)):
             assert all(row[:4].tobytes() not in pickled for row in rows)
+
+
+def test_parameters_are_checked_at_every_call(small, table):
+    dae = small().partial_fit(table)
+    with pytest.raises(ValueError, match="'weight_decay' parameter"):
+        dae.set_params(weight_decay=-1.0).partial_fit(table)
+
+
+def test_another_loss_is_refused(small, table):
+    dae = small().partial_fit(table)
+    with pytest.raises(ValueError, match=r"loss='squared_error'.*'absolute_error'"):
+        dae.set_params(loss="absolute_error").partial_fit(table)
+
+
+def test_a_column_constant_in_the_first_rows_does_not_count_in_the_score(small, table):
+    constant = np.c_[table, np.zeros(len(table))]
+    moving = np.c_[table, 1000 * np.random.default_rng(0).normal(size=len(table))]
+    dae = small().partial_fit(constant).partial_fit(moving)
+    assert dae.score(moving) == pytest.approx(dae.score(constant))
+
+
+def test_unseen_levels_of_the_type_of_the_known_ones_are_taken_by_themselves(small):
+    frame = pd.DataFrame({"n": np.arange(40) % 7, "code": pd.Series([1, 2] * 20)})
+    frame["code"] = frame["code"].astype("category")
+    dae = small().partial_fit(frame)
+    one = frame.iloc[:1].assign(code=9)
+    together = pd.concat([one, frame.astype({"code": int})])
+    np.testing.assert_array_equal(dae.transform(one), dae.transform(together)[:1])
+    with pytest.raises(ValueError, match=r"'code'.*no level known"):
+        dae.partial_fit(frame.assign(code=["x", "y"] * 20))
+
+
+def test_spelling_of_the_device_does_not_start_the_noise_anew(small, table):
+    drawn = []
+
+    def look(X, noise_factor, rng):
+        drawn.append(rng.random())
+        return X
+
+    dae = small(noise=look, emphasis=0.5)
+    for device in ("cpu", "cpu:0", "cpu", "cpu:0"):
+        dae.set_params(device=device).partial_fit(table[:32])
+    assert len(set(drawn)) == len(drawn) == 4
