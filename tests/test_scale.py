@@ -234,6 +234,7 @@ def test_a_large_frame_is_read_in_pieces(frame, monkeypatch, library, early_stop
         most.append(len(piece))
         return piece
 
+    monkeypatch.setattr("sklearn_dae._table.FEW_CELLS", 0)
     monkeypatch.setattr("sklearn_dae._cells.CELLS_AT_ONCE", 250)
     monkeypatch.setattr(Numbers, "__getitem__", watched)
     dae = small(**params).fit(holes)
