@@ -130,12 +130,12 @@ class Numbers:
                 picked[:, j] = numbers(some[name])
             except Exception as error:  # Of many kinds in pandas and polars.
                 raise ValueError(
-                    f"Column {self.names[j]!r} must hold numbers, as in fit: {error}"
+                    f"Column {name!r} must hold numbers, as in fit: {error}"
                 ) from error
         return picked
 
 
-def is_one_array(X):
+def is_plain_numbers(X):
     """Whether a DataFrame is dense or sparse numbers that need no other type."""
     if not is_pandas(X):
         return False

@@ -373,10 +373,10 @@ class TableCodec:
         if self.template_ is None or not _frames.is_frame(X):
             return
         for k, position in enumerate(self.categorical_):
-            column = X[X.columns[position]]
             observed = table.codes[:, k] != MISSING
             if not observed.any() or (table.codes[observed, k] != UNSEEN).any():
                 continue
+            column = X[X.columns[position]]
             given = self.levels_[k].types_of(_frames.values(column))
             if not given & self.levels_[k].types:
                 before = self.template_[self.template_.columns[position]]
@@ -401,10 +401,15 @@ class TableCodec:
 
     def _numbers(self, X):
         if sparse.issparse(X):
-            return _canonical(X.tocsr())
+            numeric = _canonical(X.tocsr())
+            infinite = numeric.indices[np.isinf(numeric.data)]
+            if len(infinite):
+                raise self._infinity_in(infinite.min())
+            return numeric
+        numeric = X
         if _frames.is_frame(X):
-            return self._numbers_of_frame(X)
-        if len(self.categorical_):
+            numeric = self._numbers_of_frame(X)
+        elif len(self.categorical_):
             try:
                 numeric = X[:, self.numeric_].astype(np.float64)
             except (TypeError, ValueError) as error:
@@ -415,24 +420,24 @@ class TableCodec:
                     f"Columns {self.numeric_.tolist()} must hold numbers: {error}. "
                     f"{remedy}"
                 ) from error
-        else:
-            return X
-        self._check_finite(numeric)
+        for rows in pieces_of(*numeric.shape):
+            infinite = np.isinf(numeric[rows]).any(axis=0)
+            if infinite.any():
+                raise self._infinity_in(infinite.argmax())
         return numeric
 
     def _numbers_of_frame(self, X):
         """The numbers of a DataFrame; rows are made of a large one as they are used."""
-        numeric = _frames.Numbers(X, [X.columns[j] for j in self.numeric_])
-        if math.prod(numeric.shape) <= FEW_CELLS:
-            numeric = numeric[:]
-        for rows in pieces_of(*numeric.shape):
-            self._check_finite(numeric[rows])
-        return numeric
+        columns = list(X.columns)
+        numeric = _frames.Numbers(X, [columns[j] for j in self.numeric_])
+        return numeric[:] if math.prod(numeric.shape) <= FEW_CELLS else numeric
 
-    def _check_finite(self, numeric):
-        infinite = np.isinf(numeric).any(axis=0)
-        if infinite.any():
-            raise infinity_in(self._label(self.numeric_[infinite.argmax()]))
+    def _infinity_in(self, j):
+        """The error that the `j`-th column of numbers holds an infinite value."""
+        return ValueError(
+            f"Column {self._label(self.numeric_[j])!r} of X contains infinity. Replace "
+            f"it, by NaN where it stands for a missing value."
+        )
 
     def _values(self, X, position):
         if _frames.is_frame(X):
@@ -631,14 +636,6 @@ class TableCodec:
         if self.template_ is None:
             return of_cells
         return _frames.frame_of_numbers(self.template_, of_cells, index)
-
-
-def infinity_in(name):
-    """The error that a column of such a name holds an infinite value."""
-    return ValueError(
-        f"Column {name!r} of X contains infinity. Replace it, by NaN where it stands "
-        f"for a missing value."
-    )
 
 
 def _canonical(X):

@@ -21,8 +21,8 @@ from sklearn.utils._param_validation import Interval, RealNotInt, StrOptions
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from ._columns import check_no_dates, find_categorical, resolve_noises
-from ._frames import index_of, is_frame, is_one_array
-from ._table import ColumnStatistics, TableCodec, infinity_in, pieces_of
+from ._frames import index_of, is_frame, is_plain_numbers
+from ._table import ColumnStatistics, TableCodec, pieces_of
 from ._training import (
     ACTIVATIONS,
     NOISES,
@@ -845,7 +845,7 @@ class DenoisingAutoencoderTransformer(
 
     def _validate(self, X, has_categories, *, reset=False, min_samples=1):
         """`X` as a DataFrame or an array, of floats if there are no categories."""
-        if is_frame(X) and (has_categories or not is_one_array(X)):
+        if is_frame(X) and (has_categories or not is_plain_numbers(X)):
             if len(X) < min_samples:
                 raise ValueError(
                     f"Found a table with {len(X)} sample(s) while a minimum of "
@@ -864,12 +864,10 @@ class DenoisingAutoencoderTransformer(
                 reset=reset,
                 accept_sparse=False if has_categories else "csr",
                 dtype=dtype,
-                ensure_all_finite=False if has_categories else "allow-nan",
+                ensure_all_finite=False,  # The codec names the column.
                 ensure_min_samples=min_samples,
             )
         except (TypeError, ValueError) as error:
-            if "contains infinity" in str(error):
-                raise infinity_in(_infinite_column(X)) from error
             wrong_kind = isinstance(error, TypeError) or "could not" in str(error)
             if not reset and is_frame(X) and wrong_kind:
                 self._codec.read(X)  # Raises an error that names the column.
@@ -1025,16 +1023,3 @@ class DenoisingAutoencoderTransformer(
 def _seed(random_state):
     """What the generator of a training starts from."""
     return int(random_state.randint(np.iinfo(np.int32).max))
-
-
-def _infinite_column(X):
-    """Name or position of the first column of `X` with an infinite value."""
-    numbers = check_array(
-        X, accept_sparse="csc", dtype=np.float64, ensure_all_finite=False
-    )
-    if issparse(numbers):
-        place = np.isinf(numbers.data).argmax()
-        position = np.searchsorted(numbers.indptr, place, side="right") - 1
-    else:
-        position = np.isinf(numbers).any(axis=0).argmax()
-    return X.columns[position] if is_frame(X) else int(position)
