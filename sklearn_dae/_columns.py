@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from inspect import signature
 from numbers import Integral
 
 import numpy as np
 
 from ._frames import is_frame, kind_of
-from ._training import NOISES
+from ._training import NOISES, unfit_arguments
 
 # Noises whose `noise_factor` is a probability.
 PROBABILITIES = ("swap", "masking", "salt_and_pepper")
@@ -176,11 +175,10 @@ def _noises_by_column(noise, factors, names):
 
 
 def _check_kind(kind, column=None):
-    if (isinstance(kind, str) and kind in NOISES) or (
-        column is None and callable(kind)
-    ):
-        if callable(kind):
-            _check_takes_rows(kind)
+    if isinstance(kind, str) and kind in NOISES:
+        return kind
+    if column is None and callable(kind):
+        _check_takes_rows(kind)
         return kind
     where, expected = "", " or a callable"
     if column is not None:
@@ -192,17 +190,12 @@ def _check_kind(kind, column=None):
 
 def _check_takes_rows(noise):
     """Raise ValueError if a function cannot be called as a noise is."""
-    try:
-        arguments = signature(noise)
-    except ValueError:  # Some functions written in C do not tell.
-        return
-    try:
-        arguments.bind(None, None, None)
-    except TypeError as error:
+    arguments = unfit_arguments(noise, 3)
+    if arguments is not None:
         raise ValueError(
             f"The callable 'noise' {noise!r} must take (X, noise_factor, rng): scaled "
             f"rows, one number a column, and a numpy.random.Generator. Got {arguments}."
-        ) from error
+        )
 
 
 def _column_factors(noise_factor, n_features, names):

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from copy import deepcopy
-from inspect import signature
+from inspect import Signature, signature
 from typing import Any
 
 import torch
@@ -165,20 +165,28 @@ class PairAutoencoder(Autoencoder):
             )
 
 
+def unfit_arguments(function: Callable[..., Any], n: int) -> Signature | None:
+    """The arguments of a function that cannot be called with `n`; None if it can."""
+    try:
+        arguments = signature(function)
+    except ValueError:  # Some functions written in C do not tell.
+        return None
+    try:
+        arguments.bind(*[None] * n)
+    except TypeError:
+        return arguments
+    return None
+
+
 def _check_takes_sizes(network: Callable[..., Any]) -> None:
     """Raise ValueError if a function cannot be called as a network is."""
-    try:
-        arguments = signature(network)
-    except ValueError:  # Some functions written in C do not tell.
-        return
-    try:
-        arguments.bind(None, None)
-    except TypeError as error:
+    arguments = unfit_arguments(network, 2)
+    if arguments is not None:
         raise ValueError(
             f"'network' must take (n_inputs, n_components), and may be an object such "
             f"as ConvNetwork(image_shape), not its class. Got {network!r}, which takes "
             f"{arguments}."
-        ) from error
+        )
 
 
 def _modules(pair: Any) -> Sequence[nn.Module]:

@@ -47,7 +47,7 @@ from ._loss import (
     mean_errors,
 )
 from ._network import ACTIVATIONS, Autoencoder, DenoisingAutoencoder
-from ._pair import PairAutoencoder
+from ._pair import PairAutoencoder, unfit_arguments
 
 __all__ = [
     "ACTIVATIONS",
@@ -63,6 +63,7 @@ __all__ = [
     "n_batches",
     "n_stacked",
     "predict_cells",
+    "unfit_arguments",
 ]
 
 # Most rows, and numbers of inputs and features in them, to estimate quantiles and
@@ -174,8 +175,8 @@ class _Net(NeuralNet):
         losses = []
         n_before = (len(self.history) - 1) * len(iterator)
         for update, batch in enumerate(iterator, n_before):
-            share = update / (self.max_epochs * len(iterator))
             if not self.optimizer_.averages:
+                share = update / (self.max_epochs * len(iterator))
                 for group in self.optimizer_.param_groups:
                     group["lr"] = self.lr * (0.5 + 0.5 * math.cos(math.pi * share))
             self.notify("on_batch_begin", batch=batch, training=True)
