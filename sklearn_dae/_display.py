@@ -560,6 +560,11 @@ class _CellsDisplay(_Display):
         ax.text(column, row, text, color=color, **style)
 
 
+def _largest(of_columns, n_columns):
+    """Positions, in order, of the columns with the largest numbers."""
+    return np.sort(np.argsort(-of_columns, kind="stable")[:n_columns])
+
+
 def _names_of(estimator, some, rows, columns):
     """Names of some rows and columns, and how many columns there are."""
     names = getattr(estimator, "feature_names_in_", None)
@@ -679,8 +684,7 @@ class RepairedCellsDisplay(_CellsDisplay):
         if X_clean is not None:
             _check_same_shape(cells["given"], cells["clean"])
         changed = _differ(cells["given"], cells.get("clean"))
-        most = np.argsort(-changed.sum(axis=0), kind="stable")
-        columns = np.sort(most[:n_columns])
+        columns = _largest(changed.sum(axis=0), n_columns)
         return cls(
             changed=changed[:, columns],
             given=cells["given"][:, columns],
@@ -795,8 +799,7 @@ class CellErrorsDisplay(_CellsDisplay):
         rows = np.argsort(estimator.score_samples(X), kind="stable")[:n_rows]
         some = _rows_of(X, rows)
         errors = np.asarray(estimator.cell_errors(some), dtype=float)
-        worst = np.argsort(-np.nan_to_num(errors).max(axis=0), kind="stable")
-        columns = np.sort(worst[:n_columns])
+        columns = _largest(np.nan_to_num(errors).max(axis=0), n_columns)
         return cls(
             errors=errors[:, columns],
             cells=np.asarray(some, dtype=object)[:, columns],
