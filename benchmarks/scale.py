@@ -15,11 +15,8 @@ csv file.
 """
 
 import argparse
-import json
 import os
 import platform
-import subprocess
-import sys
 import time
 from pathlib import Path
 
@@ -31,6 +28,7 @@ import pyarrow.parquet as pq
 import sklearn
 import torch
 from distributed import Client, LocalCluster
+from speed import WATCH_MEMORY, in_fresh_process
 from tqdm import tqdm
 
 import sklearn_dae
@@ -75,20 +73,11 @@ def write(n_rows, folder):
     return parquet, array
 
 
-TRAIN = """
-import json, sys, threading, time
+TRAIN = f"""
+import json, sys, time
 import numpy as np
 import pyarrow.parquet as pq
 from sklearn_dae import DenoisingAutoencoderTransformer
-
-def anonymous_mb():
-    with open("/proc/self/status") as lines:
-        found = [line.split()[1] for line in lines if line.startswith("RssAnon")]
-    return int(found[0]) / 1024
-
-def watch():
-    while not done.wait(0.02):
-        peak[0] = max(peak[0], anonymous_mb())
 
 def stream():
     # Without pre_buffer=False the whole file is read ahead.
@@ -97,8 +86,7 @@ def stream():
             dae.partial_fit(batch.to_pandas())
 
 way, path = json.loads(sys.argv[1])
-before, peak, done = anonymous_mb(), [0.0], threading.Event()
-thread = threading.Thread(target=watch)
+{WATCH_MEMORY}
 thread.start()
 dae = DenoisingAutoencoderTransformer(max_iter=1, batch_size=256, random_state=0)
 if way != "stream":
@@ -110,17 +98,6 @@ done.set()
 thread.join()
 print(json.dumps([*seconds, peak[0] - before]))
 """
-
-
-def in_fresh_process(code, *args):
-    """What a Python program prints as JSON."""
-    found = subprocess.run(
-        [sys.executable, "-c", code, *map(json.dumps, args)],
-        capture_output=True,
-        text=True,
-        check=True,
-    )
-    return json.loads(found.stdout)
 
 
 def train(options):

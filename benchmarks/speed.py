@@ -305,10 +305,10 @@ def transform(options):
         )
 
 
-FIT_AND_MEASURE = """
-import json, sys, threading, time
-import numpy as np
-from sklearn_dae import DenoisingAutoencoderTransformer
+# How a program in a process of its own watches its peak memory: `peak[0]` MB above
+# `before`, from `thread.start()` to `done.set()`.
+WATCH_MEMORY = """
+import threading
 
 def anonymous_mb():
     with open("/proc/self/status") as lines:
@@ -318,6 +318,15 @@ def anonymous_mb():
 def watch():
     while not done.wait(0.005):
         peak[0] = max(peak[0], anonymous_mb())
+
+before, peak, done = anonymous_mb(), [0.0], threading.Event()
+thread = threading.Thread(target=watch)
+"""
+
+FIT_AND_MEASURE = f"""
+import json, sys, time
+import numpy as np
+from sklearn_dae import DenoisingAutoencoderTransformer
 
 n_rows, dtype, order, path = json.loads(sys.argv[1])
 warm = np.random.default_rng(0).normal(size=(1000, 50)).astype(dtype)
@@ -329,8 +338,7 @@ else:
     X = np.empty((n_rows, 50), dtype=dtype, order=order)
     for column in X.T:
         column[:] = np.random.default_rng(0).normal(size=n_rows)
-before, peak, done = anonymous_mb(), [0.0], threading.Event()
-thread = threading.Thread(target=watch)
+{WATCH_MEMORY}
 thread.start()
 dae.fit(X)
 done.set()
