@@ -58,15 +58,12 @@ plot_formats = [("png", 110)]
 sphinx_gallery_conf = {
     "examples_dirs": "../examples",
     "gallery_dirs": "auto_examples",
-    "filename_pattern": "",
     "abort_on_example_error": True,
     "within_subsection_order": "FileNameSortKey",
     "doc_module": ("sklearn_dae",),
     "backreferences_dir": "generated/backreferences",
     "show_memory": False,
     "capture_repr": ("_repr_html_",),
-    "plot_gallery": "True",
-    "remove_config_comments": True,
 }
 warnings.filterwarnings("error", module="sklearn_dae")
 
