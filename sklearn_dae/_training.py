@@ -28,7 +28,6 @@ from skorch.callbacks import (
 from skorch.helper import predefined_split
 from skorch.utils import noop
 from torch import Tensor
-from torch.nn.functional import pad
 
 from ._batches import (
     CorruptibleRows,
@@ -678,4 +677,6 @@ def _whole_vectors(block: Tensor) -> Tensor:
     in another way. Without remainders a row's result does not depend on its place.
     """
     n_missing = -len(block) % 16
-    return pad(block, (0, 0, 0, n_missing)) if n_missing else block
+    if not n_missing:
+        return block
+    return torch.cat([block, block.new_zeros(n_missing, block.shape[1])])

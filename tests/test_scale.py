@@ -92,9 +92,12 @@ class KillOnce(Callback):
         self.path = path
 
     def on_epoch_end(self, net, **kwargs):
-        if not Path(self.path).exists():
-            Path(self.path).touch()
-            os.kill(os.getpid(), signal.SIGKILL)
+        try:
+            # Two workers can come here at once: only one of them makes the file.
+            Path(self.path).touch(exist_ok=False)
+        except FileExistsError:
+            return
+        os.kill(os.getpid(), signal.SIGKILL)
 
 
 def test_a_search_survives_the_death_of_a_worker(table, sequential, client, tmp_path):
