@@ -1,5 +1,7 @@
 """Denoising autoencoders for tables, as a scikit-learn transformer."""
 
+# First, since it checks the versions of the libraries.
+from . import _compat  # noqa: F401
 from ._conv import ConvNetwork
 from ._display import (
     CellErrorsDisplay,

@@ -10,6 +10,8 @@ import sys
 
 import numpy as np
 
+from ._compat import OLDEST_OPTIONAL, check_versions
+
 
 def is_pandas(X):
     """Whether `X` is a pandas DataFrame."""
@@ -45,7 +47,12 @@ def index_of(X):
 
 
 def without_rows(X):
-    """What remains of a DataFrame without its rows: names and dtypes."""
+    """What remains of a DataFrame without its rows: names and dtypes.
+
+    Raises ImportError if the library of the DataFrame is too old.
+    """
+    library = "polars" if is_polars(X) else "pandas"
+    check_versions({library: OLDEST_OPTIONAL[library]})
     if is_polars(X):
         return X.clear()
     # A slice of no rows would keep Arrow's buffers and the row labels of an index.

@@ -15,6 +15,7 @@ import torch
 from torch import Generator, Tensor, nn
 from torch.overrides import TorchFunctionMode
 
+from ._compat import check_takes_generator
 from ._network import FARTHEST_FOR_BOTTLENECK, Autoencoder, CellsEncoder
 
 # Functions and methods of PyTorch that take a generator, but for those of `nn.init`.
@@ -45,6 +46,7 @@ class DrawFrom(TorchFunctionMode):
         kwargs = kwargs or {}
         draws = "generator" in kwargs or getattr(func, "__name__", "") in DRAWING
         if draws and kwargs.get("generator") is None:
+            check_takes_generator(func)
             kwargs = {**kwargs, "generator": self.generator}
         return func(*args, **kwargs)
 

@@ -1,0 +1,66 @@
+"""Check the versions of the libraries, and handle what differs between them.
+
+Each difference names the version from which on its code here can be deleted.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from importlib.metadata import PackageNotFoundError, version
+from typing import Any
+
+# The oldest versions that the tests pass with, as in pyproject.toml.
+OLDEST_REQUIRED = {
+    "numpy": "1.26.0",
+    "scikit-learn": "1.6.0",
+    "skorch": "1.1.0",
+    "torch": "2.4.0",
+}
+OLDEST_OPTIONAL = {"pandas": "2.2.0", "polars": "1.0.0"}
+
+
+def as_tuple(number: str) -> tuple[int, ...]:
+    """Return the numbers of a release, "2.4.0+cpu" as (2, 4, 0)."""
+    return tuple(map(int, re.findall(r"\d+", number)[:3]))
+
+
+def check_versions(oldest: dict[str, str]) -> None:
+    """Raise ImportError if an installed library is older than `oldest` says."""
+    installed = {}
+    for library in oldest:
+        try:
+            installed[library] = version(library)
+        except PackageNotFoundError:
+            continue  # Its own import says so.
+    too_old = [
+        library
+        for library, number in installed.items()
+        if as_tuple(number) < as_tuple(oldest[library])
+    ]
+    if too_old:
+        found = ", ".join(f"{library} {installed[library]}" for library in too_old)
+        needed = [f"{library}>={oldest[library]}" for library in too_old]
+        command = " ".join(f"'{requirement}'" for requirement in needed)
+        raise ImportError(
+            f"sklearn_dae needs {' and '.join(needed)}. Installed: {found}. Upgrade: "
+            f"pip install {command}"
+        )
+
+
+check_versions(OLDEST_REQUIRED)
+
+
+# torch < 2.10: functions that draw a tensor like another one take no generator.
+DRAW_LIKE = ("rand_like", "randn_like", "randint_like")
+
+
+def check_takes_generator(function: Callable[..., Any]) -> None:
+    """Raise ValueError if a function of PyTorch cannot draw from a given generator."""
+    if function.__name__ in DRAW_LIKE and as_tuple(version("torch")) < (2, 10):
+        raise ValueError(
+            f"The modules that 'network' builds draw initial weights by torch."
+            f"{function.__name__}, which takes no generator in PyTorch "
+            f"{version('torch')}. Draw them by torch.randn(x.shape) or "
+            f"torch.rand(x.shape), or upgrade: pip install 'torch>=2.10'"
+        )
