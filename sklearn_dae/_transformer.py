@@ -18,6 +18,7 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.model_selection import train_test_split
 from sklearn.utils import check_array, check_random_state
 from sklearn.utils._param_validation import Interval, RealNotInt, StrOptions
+from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from ._columns import check_no_dates, find_categorical, resolve_noises
@@ -464,6 +465,17 @@ class DenoisingAutoencoderTransformer(
         with self._all_or_nothing():
             return self._fit(X)
 
+    def _check_can_stream(self):
+        """Raise AttributeError where there is no `partial_fit`."""
+        if self.early_stopping:
+            raise AttributeError(
+                "partial_fit does not support early_stopping=True: it goes once over "
+                "the rows that it is given. Set early_stopping=False, and compare "
+                "`score` on rows that you keep back to know when to stop."
+            )
+        return True
+
+    @available_if(_check_can_stream)
     @_fit_context(prefer_skip_nested_validation=True)
     def partial_fit(self, X, y=None):
         """Go on training by one pass over further rows, as of a stream.
@@ -500,8 +512,10 @@ class DenoisingAutoencoderTransformer(
 
         Raises
         ------
+        AttributeError
+            If `early_stopping` is True.
         ValueError
-            If a parameter or `X` is not as stated, or `early_stopping` is True.
+            If a parameter or `X` is not as stated.
         FloatingPointError
             If training diverges: the loss is no longer finite.
         KeyboardInterrupt
@@ -738,12 +752,6 @@ class DenoisingAutoencoderTransformer(
         # scikit-learn does so at the first call only.
         self._validate_params()
         self._check_parameters()
-        if self.early_stopping:
-            raise ValueError(
-                "partial_fit does not support early_stopping=True: it goes once over "
-                "the rows that it is given. Set early_stopping=False, and compare "
-                "`score` on rows that you keep back to know when to stop."
-            )
         goes_on = hasattr(self, "net_")
         if goes_on and self.loss != self.net_.criterion__kind:
             raise ValueError(

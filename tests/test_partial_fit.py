@@ -200,11 +200,16 @@ def test_any_kind_of_table(small, chunks, table):
     assert dae.score(tables[0]) > 0.2
 
 
-def test_early_stopping_is_refused(small, chunks):
+def test_with_early_stopping_there_is_no_partial_fit(small, chunks):
     dae = small(early_stopping=True)
-    with pytest.raises(ValueError, match=r"early_stopping=True.*Set early_stop"):
+    assert not hasattr(dae, "partial_fit")
+    with pytest.raises(AttributeError, match="has no attribute 'partial_fit'") as info:
         dae.partial_fit(chunks[0])
+    cause = str(info.value.__cause__)
+    assert "early_stopping=True" in cause
+    assert "Set early_stopping=False" in cause
     assert not hasattr(dae, "net_")
+    assert hasattr(dae.set_params(early_stopping=False), "partial_fit")
 
 
 class Fail(Callback):
