@@ -422,9 +422,7 @@ start = time.perf_counter()
 import {}
 print(json.dumps(time.perf_counter() - start))
 """
-LIBRARIES = (
-    "torch, skorch, skorch.helper, sklearn.model_selection, sklearn.preprocessing"
-)
+LIBRARIES = "torch, skorch, skorch.helper, sklearn.model_selection"
 
 
 def cold(options):

@@ -1,12 +1,11 @@
 """Pictures of what was learned, in the manner of scikit-learn's displays.
 
-matplotlib is imported when a picture is drawn, not before.
+What only pictures need, such as matplotlib, is imported when one is drawn.
 """
 
 from __future__ import annotations
 
 import numpy as np
-from sklearn.decomposition import PCA
 from sklearn.utils import check_consistent_length, column_or_1d
 from sklearn.utils.validation import check_is_fitted
 
@@ -352,6 +351,9 @@ class FeaturesDisplay(_Display):
         display : FeaturesDisplay
             The plotted display.
         """
+        # Imported here, since it takes longer than the rest of the package.
+        from sklearn.decomposition import PCA
+
         _check_has(estimator, "transform", "a fitted transformer")
         features = np.asarray(estimator.transform(X))
         if y is not None:

@@ -12,7 +12,6 @@ from typing import NamedTuple
 import numpy as np
 import torch
 from scipy import sparse
-from sklearn.preprocessing import QuantileTransformer
 from sklearn.utils.sparsefuncs import mean_variance_axis, min_max_axis
 
 from . import _frames
@@ -312,6 +311,9 @@ class TableCodec:
             self._quantiles = self._fit_quantiles(numeric, random_state)
 
     def _fit_quantiles(self, numeric, random_state):
+        # Imported here, since few tables need it.
+        from sklearn.preprocessing import QuantileTransformer
+
         self._check_dense(numeric)
         rows, n_rows = slice(None), numeric.shape[0]
         if n_rows > QUANTILE_ROWS:

@@ -71,18 +71,17 @@ def test_imports_run_one_way(module):
         assert module in DOORS[library], f"{module} may not import {library}"
 
 
-def test_import_brings_nothing_but_torch_skorch_and_scikit_learn():
+def test_import_brings_nothing_but_what_its_libraries_bring():
     code = """
 import sys, torch, skorch.callbacks, skorch.helper, sklearn.model_selection
 before = set(sys.modules)
 import sklearn_dae
-new = {name.split(".")[0] for name in set(sys.modules) - before}
-print(sorted(new - {"sklearn", "scipy", "numpy", "torch"}))
+print({name.split(".")[0] for name in set(sys.modules) - before})
 """
     out = subprocess.run(
         [sys.executable, "-c", code], capture_output=True, text=True, check=True
     )
-    assert out.stdout.strip() == "['sklearn_dae']"
+    assert out.stdout.strip() == "{'sklearn_dae'}"
 
 
 DOC = NumpyDocString(inspect.cleandoc(DenoisingAutoencoderTransformer.__doc__))
