@@ -9,7 +9,7 @@ import numpy as np
 from sklearn.utils import check_consistent_length, column_or_1d
 from sklearn.utils.validation import check_is_fitted
 
-from ._frames import is_missing
+from ._frames import check_collected, is_missing
 
 # Okabe and Ito's colours: the colour-blind tell them apart, and they show on white and
 # on black.
@@ -46,6 +46,7 @@ def _check_has(estimator, attribute, kind):
 
 def _rows_of(X, rows):
     """Some rows of a table, as a DataFrame or a dense array."""
+    check_collected(X)
     if hasattr(X, "iloc"):
         return X.iloc[rows]
     if hasattr(X, "tocsr"):

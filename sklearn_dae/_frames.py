@@ -30,6 +30,16 @@ def is_frame(X):
     return is_pandas(X) or is_polars(X)
 
 
+def check_collected(X):
+    """Raise TypeError if `X` is a polars LazyFrame, which has no rows yet."""
+    polars = sys.modules.get("polars")
+    if polars is not None and isinstance(X, polars.LazyFrame):
+        raise TypeError(
+            "X is a polars LazyFrame, whose rows are not computed yet. Pass "
+            "X.collect() instead."
+        )
+
+
 def is_missing(value):
     """Whether a cell, or a label, stands for none."""
     # pd.NA cannot be compared; NaN is not equal to itself.

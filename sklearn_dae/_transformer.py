@@ -22,7 +22,7 @@ from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from ._columns import check_no_dates, find_categorical, resolve_noises
-from ._frames import index_of, is_frame, is_plain_numbers
+from ._frames import check_collected, index_of, is_frame, is_plain_numbers
 from ._table import ColumnStatistics, TableCodec, pieces_of
 from ._training import (
     ACTIVATIONS,
@@ -48,7 +48,7 @@ REMEDIES = {
     "DataFrame, where their dtype tells.",
     "float() argument": "Pass a DataFrame, an array of numbers or a sparse matrix.",
     "with a sequence": "Pass rows of one length, as an array or a DataFrame of pandas "
-    "or polars; collect a LazyFrame first.",
+    "or polars.",
 }
 
 
@@ -562,6 +562,7 @@ class DenoisingAutoencoderTransformer(
             its kind: pandas, polars, or else an array.
         """
         check_is_fitted(self)
+        check_collected(X)
         index = index_of(X)
         shape = np.shape(X)
         # First, for a table itself may be no numbers.
@@ -836,6 +837,7 @@ class DenoisingAutoencoderTransformer(
 
     def _validate_columns(self, X):
         """The validated training table and the mask of its categorical columns."""
+        check_collected(X)
         given = self.categorical_features
         if not is_frame(X):
             if isinstance(given, (str, type(None))):
@@ -853,6 +855,7 @@ class DenoisingAutoencoderTransformer(
 
     def _validate(self, X, has_categories, *, reset=False, min_samples=1):
         """`X` as a DataFrame or an array, of floats if there are no categories."""
+        check_collected(X)
         if is_frame(X) and (has_categories or not is_plain_numbers(X)):
             if len(X) < min_samples:
                 raise ValueError(

@@ -19,6 +19,8 @@ from skorch.callbacks import (
     ParamMapper,
 )
 
+from sklearn_dae import RepairedCellsDisplay
+
 FRAME = pd.DataFrame(np.random.default_rng(0).random((30, 3)), columns=list("abc"))
 
 
@@ -134,13 +136,42 @@ def test_infinity_is_refused(small, make):
         (pd.DataFrame(index=range(5)), r"0 feature\(s\). Pass one with columns"),
         ([{"a": 1.0}, {"a": 2.0}], "not 'dict'. Pass a DataFrame"),
         ([[1.0, 2.0], [3.0]], "sequence.* Pass rows of one length"),
-        (pl.LazyFrame({"a": [1.0, 2.0]}), "collect a LazyFrame"),
         (np.array([["2020"], ["2021"]], "datetime64[D]"), "Turn dates into numbers"),
     ],
 )
 def test_tables_that_cannot_be_fitted(small, X, message):
     with pytest.raises((TypeError, ValueError), match=message):
         small().fit(X)
+
+
+METHODS = [
+    "fit",
+    "partial_fit",
+    "transform",
+    "inverse_transform",
+    "reconstruct",
+    "impute",
+    "score",
+    "score_samples",
+    "cell_errors",
+]
+
+
+@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("categories", [False, True])
+def test_a_lazy_frame_is_refused_by_all_methods(small, method, categories):
+    frame = pl.DataFrame({"a": [1.0, 2.0, 4.0], "b": [3.0, 1.0, 2.0]})
+    if categories:
+        frame = frame.with_columns(c=pl.Series(["x", "y", "x"]))
+    dae = small() if method == "fit" else small().fit(frame)
+    with pytest.raises(TypeError, match=r"X is a polars LazyFrame.* Pass X.collect()"):
+        getattr(dae, method)(frame.lazy())
+
+
+def test_a_display_refuses_a_lazy_frame(small):
+    frame = pl.DataFrame({"a": [1.0, 2.0, 4.0], "b": [3.0, 1.0, 2.0]})
+    with pytest.raises(TypeError, match=r"Pass X.collect()"):
+        RepairedCellsDisplay.from_estimator(small().fit(frame), frame.lazy())
 
 
 @pytest.mark.parametrize("library", [pd, pl])

@@ -437,6 +437,8 @@ def test_column_names_that_are_other_integers_than_in_fit(small):
     assert filled.iloc[0, 0] == round(filled.iloc[0, 0])
 
 
+# pandas < 3 warns of subclasses whose Series lack some private methods.
+@pytest.mark.filterwarnings("ignore:Passing a SingleBlockManager")
 def test_subclasses_of_pandas(small):
     class Column(pd.Series):
         pass
