@@ -53,6 +53,13 @@ def test_both_constraint_files_pin_the_same_libraries():
         assert as_tuple(oldest[library]) <= as_tuple(newest[library]), library
 
 
+def test_pre_commit_runs_the_pinned_ruff():
+    hooks = (ROOT / ".pre-commit-config.yaml").read_text()
+    assert set(re.findall("ruff==([0-9.]+)", hooks)) == {
+        pins("constraints.txt")["ruff"]
+    }
+
+
 @pytest.mark.parametrize(
     ("number", "numbers"),
     [("2.4.0+cpu", (2, 4, 0)), ("2.13.0", (2, 13, 0)), ("1.6.dev0", (1, 6, 0))],
@@ -65,8 +72,8 @@ def test_all_libraries_that_are_too_old_are_named(monkeypatch):
     installed = {"numpy": "1.9.3", "torch": "2.3.1+cu121", "skorch": "1.10.0"}
     monkeypatch.setattr(_compat, "version", installed.__getitem__)
     message = (
-        r"needs numpy>=1.26.0 and torch>=2.4.0. Installed: numpy 1.9.3, torch "
-        r"2.3.1\+cu121. Upgrade: pip install 'numpy>=1.26.0' 'torch>=2.4.0'"
+        r"needs numpy>=1.26.0 and torch>=2.4.1. Installed: numpy 1.9.3, torch "
+        r"2.3.1\+cu121. Upgrade: pip install 'numpy>=1.26.0' 'torch>=2.4.1'"
     )
     with pytest.raises(ImportError, match=message):
         check_versions({name: OLDEST_REQUIRED[name] for name in installed})
