@@ -14,7 +14,7 @@ from typing import Any
 OLDEST_REQUIRED = {
     "numpy": "1.26.0",
     "scikit-learn": "1.6.0",
-    "skorch": "1.1.0",
+    "skorch": "1.2.0",
     "torch": "2.4.1",
 }
 OLDEST_OPTIONAL = {"pandas": "2.2.0", "polars": "1.0.0"}

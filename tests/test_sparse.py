@@ -142,8 +142,20 @@ def test_text_counts_in_a_pipeline(small):
     assert pipeline.fit(texts, np.arange(60) % 2).score(texts, np.arange(60) % 2) > 0.9
 
 
+def sparse_numbers(n_rows, n_columns):
+    """Make a CSR array with numbers in about a thousandth of its cells."""
+    rng = np.random.default_rng(0)
+    n_numbers = n_rows * n_columns // 1000
+    places = (
+        rng.integers(n_rows, size=n_numbers),
+        rng.integers(n_columns, size=n_numbers),
+    )
+    numbers = sparse.coo_array((rng.random(n_numbers), places), (n_rows, n_columns))
+    return numbers.tocsr()
+
+
 def test_memory_stays_far_below_the_dense_table(small):
-    X = sparse.random_array((40_000, 2_000), density=0.001, rng=0, format="csr")
+    X = sparse_numbers(40_000, 2_000)
     dae = small(max_iter=1, batch_size=128)
     tracemalloc.start()
     try:
@@ -182,7 +194,7 @@ def test_no_column_declared_categorical(small, counts):
 
 
 def test_validation_rows_are_not_kept_dense(small):
-    X = sparse.random_array((20_000, 2_000), density=0.001, rng=0, format="csr")
+    X = sparse_numbers(20_000, 2_000)
     dae = small(
         max_iter=1, batch_size=128, early_stopping=True, validation_fraction=0.5
     )
