@@ -61,25 +61,31 @@ def plot(results, measures, path):
     import matplotlib.pyplot as plt
 
     figure, axes = plt.subplots(
-        ncols=len(measures), figsize=(9, 2), layout="constrained", sharey=True
+        ncols=len(measures), figsize=(6.4, 2.6), layout="constrained", sharey=True
     )
-    for ax, measure, of_measure in zip(
-        axes, measures, zip(*results.values(), strict=True), strict=True
+    for ax, title, of_measure in zip(
+        axes, measures.values(), zip(*results.values(), strict=True), strict=True
     ):
         for line, (result, color) in enumerate(
             zip(of_measure, ["#808080", "#D55E00", "#0072B2"], strict=True)
         ):
-            ax.plot(result, line, "o", color=color, markersize=11)
+            ax.plot(result, line, "o", color=color, markersize=12)
             ax.annotate(
-                f"{result:.3f}", (result, line), (9, -4), textcoords="offset points"
+                f"{result:.3f}",
+                (result, line),
+                (0, 10),
+                textcoords="offset points",
+                ha="center",
+                fontsize=13,
             )
-        ax.set(title=measure, yticks=range(len(results)), ylim=(2.6, -0.6))
-        ax.set_yticklabels(results)
+        ax.set_title(title, fontsize=13)
+        ax.set(xticks=[], yticks=range(len(results)), ylim=(2.4, -0.7))
+        ax.set_yticklabels(results, fontsize=13)
         ax.margins(x=0.35)
         ax.grid(axis="y", alpha=0.4)
         ax.spines[:].set_visible(False)
         ax.tick_params(axis="y", length=0)
-    figure.savefig(path, dpi=150)
+    figure.savefig(path, dpi=200)
 
 
 def main(n_jobs, path):
@@ -100,7 +106,11 @@ def main(n_jobs, path):
         "PCA": make_pipeline(StandardScaler(), PCA(0.95)).fit(X),
         "DAE": search.best_estimator_["dae"],
     }
-    measures = [f"all {len(y)} labels", f"{N_FEW} labels a class", "k-means NMI"]
+    measures = {
+        f"all {len(y)} labels": "accuracy,\nall labels",
+        f"{N_FEW} labels a class": f"accuracy,\n{N_FEW} labels a class",
+        "k-means NMI": "clusters,\nk-means NMI",
+    }
     results = {}
     print("\nfeatures  width", *measures, sep="  ")
     for name, transformer in features.items():

@@ -110,16 +110,18 @@ def few_labels_accuracy(Z, Z_test, y, y_test, n_draws):
     return scores.mean(axis=1).max()
 
 
-def plot(pictures, file, n_images=8):
+def plot(pictures, file, n_images=4):
     """Draw the first images and their repairs, one panel a noise."""
     figure, axes = plt.subplots(
-        1, len(pictures), figsize=(15, 4), layout="constrained", squeeze=False
+        1, len(pictures), figsize=(6.4, 3.4), layout="constrained", squeeze=False
     )
     for ax, (noise, lines) in zip(axes[0], pictures.items(), strict=True):
         images = {n: X[:n_images].reshape(-1, *SHAPE[1:]) for n, X in lines.items()}
         ReconstructionDisplay(images=images).plot(ax=ax)
-        ax.set_title(noise)
-    figure.savefig(file, dpi=100)
+        ax.images[0].set_clim(0, 1)
+        ax.set_title(noise, fontsize=12)
+        ax.tick_params(labelleft=ax is axes[0, 0], labelsize=12)
+    figure.savefig(file, dpi=200)
 
 
 def main(folder, noises, strength, learning_rate, seed, n_draws, file):

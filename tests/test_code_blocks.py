@@ -1,0 +1,97 @@
+"""Each Python block of the documentation runs alone, and shows what the text says.
+
+All blocks run in the process of the tests, each in a namespace of its own: a fresh
+interpreter for each would import PyTorch some thirty times.
+"""
+
+import re
+import runpy
+import textwrap
+from contextlib import chdir
+from functools import cache
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import matplotlib.pyplot as plt
+import pytest
+
+ROOT = Path(__file__).parent.parent
+README, QUICK_START, INDEX = "README.md", "docs/quick_start.rst", "docs/index.rst"
+GUIDE = sorted((ROOT / "docs" / "user_guide").glob("*.rst"))
+PAGES = [README, QUICK_START, INDEX, *(str(page.relative_to(ROOT)) for page in GUIDE)]
+
+MARKDOWN = r"^```python\n((?:.*\n)*?)```"
+DIRECTIVE = r"^\.\. (?:code-block:: python|plot::)\n(?: +:.*\n)*\n((?: +.*\n|\n)+)"
+
+# What plt.show() says without a screen.
+pytestmark = pytest.mark.filterwarnings("ignore:FigureCanvasAgg is non-interactive")
+
+
+def blocks(page):
+    """The code of each Python block of a page, by the line that it starts at."""
+    text = (ROOT / page).read_text()
+    pattern = MARKDOWN if page.endswith(".md") else DIRECTIVE
+    return {
+        text.count("\n", 0, match.start(1)) + 1: textwrap.dedent(match.group(1))
+        for match in re.finditer(pattern, text, flags=re.MULTILINE)
+    }
+
+
+@cache
+def run(code):
+    """Run a block in an empty folder and return the names that it defines."""
+    with TemporaryDirectory() as folder, chdir(folder):
+        script = Path(folder) / "block.py"
+        script.write_text(code)
+        names = runpy.run_path(str(script), run_name="__main__")
+    plt.close("all")
+    return names
+
+
+def names_of(page, piece):
+    """The names that are defined by the only block of a page with a piece of code."""
+    (code,) = [code for code in blocks(page).values() if piece in code]
+    return run(code)
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        pytest.param(code, id=f"{page}:{line}")
+        for page in PAGES
+        for line, code in blocks(page).items()
+    ],
+)
+def test_a_block_runs_alone(code):
+    run(code)
+
+
+@pytest.mark.parametrize("page", [README, QUICK_START])
+def test_few_labels_gain_from_rows_without(page):
+    accuracy = names_of(page, "FrozenEstimator")["accuracy"]
+    assert accuracy["denoising features"] > accuracy["raw columns"] + 0.015
+
+
+def test_readme_search_beats_chance():
+    assert names_of(README, "classifier__C")["search"].best_score_ > 0.9
+
+
+def test_readme_finds_the_planted_error():
+    names = names_of(README, "dae.cell_errors(X)")
+    assert (names["row"], names["column"]) == (7, "mean radius")
+    assert names["features"].shape == (569, 978)
+    assert names["filled"].notna().all(axis=None)
+
+
+def test_readme_fills_the_right_sizes():
+    names = names_of(README, 'given["size"]')
+    assert names["right"].mean() > 0.8
+    assert names["filled"].notna().all(axis=None)
+    assert (names["filled"].dtypes == names["table"].dtypes).all()
+
+
+def test_readme_repairs_images():
+    names = names_of(README, "ReconstructionDisplay.from_estimator")
+    before = ((names["noisy"] - names["images"][1500:]) ** 2).mean()
+    assert before == pytest.approx(0.25, abs=0.005)
+    assert names["error"] < 0.1
