@@ -3,13 +3,14 @@
 Cluster a table
 =================
 
-K-means finds round clusters of equal size in the space that it is given. Denoising
-features are a space where rows that hang together in the same way lie closer.
+K-means finds round clusters of similar size. On the denoising features of the
+handwritten digits, its clusters agree better with the digits than its clusters on
+the raw columns.
 """
 
 # %%
-# All handwritten digits, as k-means sees them: raw, and by the features of the
-# transformer, learned from the same rows. No label is used.
+# The raw columns of all handwritten digits, scaled, and their denoising features. The
+# transformer is trained on the same rows, without labels.
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -28,9 +29,9 @@ features = {
 }
 
 # %%
-# How well the clusters agree with the digits, by normalised mutual information (1.0 is
-# the same partition, 0.0 an unrelated one). K-means depends on where it starts: three
-# runs, each the best of ten starts.
+# Normalised mutual information measures how well the clusters agree with the digits:
+# 1.0 for the same partition, 0.0 for an unrelated one. K-means depends on its start, so
+# there are three runs. Each is the best of ten starts.
 
 agreement = {}
 for name, Z in features.items():
@@ -43,23 +44,25 @@ for name, Z in features.items():
     print(name, np.round(agreement[name], 3))
 
 # %%
-# The features in two dimensions, those of their principal components, coloured by the
-# digit (which neither the transformer nor k-means was told), and by the cluster.
+# The first two principal components of the features. The colours show the digits in the
+# upper picture and the clusters in the lower one. Neither the transformer nor k-means
+# has seen the digits.
 
 clusters = KMeans(10, n_init=10, random_state=0).fit_predict(
     features["denoising features"]
 )
-figure, axes = plt.subplots(ncols=2, figsize=(11, 4.4), layout="constrained")
+figure, axes = plt.subplots(2, figsize=(6.4, 9), layout="constrained")
 FeaturesDisplay.from_estimator(dae, X, y, ax=axes[0])
 axes[0].set_title("digits")
 FeaturesDisplay.from_estimator(dae, X, clusters, ax=axes[1])
 axes[1].set_title("clusters")
 
 # %%
-# Which digits each cluster holds. Six digits have a cluster of their own; the 3 and the
-# 9 share one, and the 8 shares one with half of the 1, which is written in many ways.
+# The number of images of each digit in each cluster. Six digits have a cluster of their
+# own. The 3 and the 9 share one cluster. The 8 shares one with half of the images of
+# the 1, which is written in several ways.
 
-figure, ax = plt.subplots(figsize=(6, 4.4), layout="constrained")
+figure, ax = plt.subplots(figsize=(6, 4.8), layout="constrained")
 counts = confusion_matrix(y, clusters)
 counts = counts[:, np.argsort(counts.argmax(axis=0), kind="stable")]
 ax.imshow(counts, cmap="Blues")

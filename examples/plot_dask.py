@@ -3,15 +3,16 @@
 Work on a Dask cluster
 ======================
 
-Dask cuts a table into partitions and spreads them over processes or machines. Three
-things can be done there: train on the partitions in turn, make features of all of them
-at once, and search parameters with one fit for each worker.
+Dask divides a table into partitions and distributes them over processes or machines.
+This example trains on the partitions one after the other, computes the features of all
+partitions in parallel, and searches parameters with one fit for each worker.
 """
 
 # %%
-# A cluster in this process, for the example. ``LocalCluster()`` starts one process a
-# core (in a script below ``if __name__ == "__main__":``), ``Client("address:8786")``
-# joins a cluster that runs on other machines; nothing else changes.
+# For this example the cluster runs in this process. ``LocalCluster()`` starts one
+# process for each core (in a script, call it below ``if __name__ == "__main__":``).
+# ``Client("address:8786")`` connects to a cluster on other machines. The rest of the
+# code is the same.
 
 import dask.dataframe as dd
 import joblib
@@ -28,15 +29,17 @@ cluster = LocalCluster(processes=False, n_workers=2, dashboard_address="127.0.0.
 client = Client(cluster)
 
 # %%
-# A table in six partitions, as ``dd.read_parquet`` would make it of a folder.
+# A table in six partitions. ``dd.read_parquet`` returns such a table for a folder.
 
 X = load_digits(as_frame=True).data.sample(frac=1, random_state=0)
 X_test, X = X[:300], X[300:]
 table = dd.from_pandas(X, npartitions=6, sort=False)
 
 # %%
-# **Train**, partition by partition: one at a time comes here. A few times over, since
-# the table is small.
+# Train
+# -----
+# Each partition is loaded and used for one call of `partial_fit`. The table is small,
+# so there are five passes.
 
 dae = DenoisingAutoencoderTransformer(64, hidden_layer_sizes=(128,), random_state=0)
 scores = []
@@ -46,9 +49,11 @@ for _ in range(5):
     scores.append(dae.score(X_test))
 
 # %%
-# **Features**: the fitted transformer is sent to every worker once, and comes back to
-# `features` with each partition. Dask wants to know beforehand what it will get, which
-# is told by a table without rows.
+# Compute the features
+# --------------------
+# The fitted transformer is sent to each worker once. Dask calls `features` with each
+# partition and the transformer. `meta` is an empty table that tells Dask the columns of
+# the result.
 
 
 def features(part, model):
@@ -63,9 +68,10 @@ same = np.array_equal(Z.compute(), dae.transform(X))
 print(f"{len(Z)} rows of {len(Z.columns)} features, the same as here: {same}")
 
 # %%
-# **Search**: joblib sends the fits to the cluster. ``scatter=[X]`` puts the rows on all
-# workers beforehand, so that no candidate waits for them and none is lost if a worker
-# dies.
+# Search
+# ------
+# joblib sends the fits to the cluster. ``scatter=[X]`` first sends the rows to all
+# workers. Then no fit waits for them, and no candidate is lost if a worker dies.
 
 factors = [0.05, 0.1, 0.2, 0.4]
 search = GridSearchCV(dae.set_params(max_iter=10), {"noise_factor": factors}, cv=2)
@@ -73,12 +79,13 @@ with joblib.parallel_config("dask", scatter=[X]):
     search.fit(X)
 
 # %%
+# The score after each pass of the training, and the scores of the search:
 
-figure, (left, right) = plt.subplots(ncols=2, figsize=(9, 4), layout="constrained")
-left.plot(range(1, 6), scores, marker="o")
-left.set(xlabel="passes over the partitions", ylabel="score on rows kept back")
-right.plot(factors, search.cv_results_["mean_test_score"], marker="o")
-right.set(xlabel="noise_factor", ylabel="score in cross-validation")
+figure, (upper, lower) = plt.subplots(2, figsize=(6.4, 7), layout="constrained")
+upper.plot(range(1, 6), scores, marker="o")
+upper.set(xlabel="passes over the partitions", ylabel="score on test rows")
+lower.plot(factors, search.cv_results_["mean_test_score"], marker="o")
+lower.set(xlabel="noise_factor", ylabel="score in cross-validation")
 
 client.close()
 cluster.close()

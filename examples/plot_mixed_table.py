@@ -1,20 +1,21 @@
 """
-=====================================================
-A mixed table: fill what is missing, find what is odd
-=====================================================
+==========================================
+Fill missing cells and find wrong cells
+==========================================
 
-A table as it comes: text, numbers, booleans, a tenth of the cells missing, and some
-that are wrong. The transformer takes it as it is, fills the holes, and tells which
-cells do not go with the rest of their row.
+This table has text, numbers and booleans. A tenth of its cells is missing, and a few
+cells are wrong. The transformer fills the missing cells, and finds the cells that do
+not fit the rest of their row (anomaly detection).
 """
 
 # %%
-# Used cars
-# ---------
-# The table is made here, so that what is missing and what is wrong is known. Its
-# columns hang together as those of real tables do: newer cars have been driven less and
-# cost more, diesels are heavier, and so on.
+# A table of used cars
+# --------------------
+# The table is artificial, so the true values of missing and wrong cells are known. Its
+# columns depend on each other as in real tables: newer cars have been driven less and
+# cost more, diesel cars are heavier, and so on.
 
+import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 
@@ -54,40 +55,41 @@ cars["inspected"] = pd.array(cars["year"] < 2021, dtype="boolean")
 cars.head()
 
 # %%
-# A tenth of the cells is lost, and in three rows something is wrong.
+# A tenth of the cells is removed. Three rows get wrong cells.
 
 given = cars.mask(rng.random(cars.shape) < 0.1)
-lost = given.isna()
-given.loc[714, "price"] = 4791.0  # A digit forgotten, of the dearest car.
+missing = given.isna()
+given.loc[714, "price"] = 4791.0  # The most expensive car, with one digit too few.
 given.loc[70, ["kind", "power"]] = ["sports", 75.0]
 given.loc[700, ["year", "km"]] = [2023.0, 300_000.0]
-print(f"{lost.to_numpy().sum()} cells lost")
+print(f"{missing.to_numpy().sum()} cells are missing")
 
 # %%
-# Fill
-# ----
-# Noise of the kind "masking" hides cells as missing ones are hidden, and so trains for
-# them. `impute` fills the holes and touches nothing else; what comes back has the
-# dtypes of what went in. The picture shows the first rows, what their holes were filled
-# with, and what had been there.
+# Fill the missing cells
+# ----------------------
+# Masking noise hides cells in the training, in the same way as missing cells are
+# hidden. `impute` fills the missing cells and changes no other cell. The result has the
+# same dtypes as the table. The picture shows the first rows: the filled values, and the
+# true values in brackets.
 
 dae = DenoisingAutoencoderTransformer(noise="masking", max_iter=100, random_state=0)
 filled = dae.fit(given).impute(given)
-RepairedCellsDisplay.from_estimator(dae, given, X_clean=cars)
+_, ax = plt.subplots(figsize=(6.4, 6), layout="constrained")
+RepairedCellsDisplay.from_estimator(dae, given, X_clean=cars, n_columns=4, ax=ax)
 
 # %%
-# Against the truth, and against the usual first choice, the median of a column of
-# numbers and the most frequent value of another one: the share of wrong values, and for
-# numbers the squared error, in units of the column's variance.
+# Compare the filled values with the true ones. The usual first choice is the median of
+# a column of numbers and the most frequent value of other columns. The error is the
+# fraction of wrong values, and for numbers the mean squared error in units of the
+# column's variance.
 
 
 def error(name, values):
-    """Error of the values filled into the holes of a column."""
-    holes = lost[name]
-    truth, values = cars.loc[holes, name], values[holes]
+    """Compute the error of the values that fill the missing cells of a column."""
+    true_values, values = cars.loc[missing[name], name], values[missing[name]]
     if name in ("kind", "fuel", "inspected"):
-        return (truth != values).mean()
-    return np.square(truth - values).mean() / cars[name].var()
+        return (true_values != values).mean()
+    return np.square(true_values - values).mean() / cars[name].var()
 
 
 simple = given.fillna(given.select_dtypes("number").median())
@@ -102,15 +104,16 @@ comparison = pd.DataFrame(
 comparison.round(2)
 
 # %%
-# Explain
-# -------
-# To find wrong cells the transformer must have learned to mistrust what it is given:
-# noise of the kind "swap", the default, trains for that. `score_samples` tells how
-# normal rows are, `cell_errors` which cells are odd and how much; the display shows the
-# oddest rows, and below their odd cells what was expected there.
+# Find the wrong cells
+# --------------------
+# Swap noise, the default, teaches the network that a given cell can be wrong.
+# `score_samples` tells how normal each row is, and `cell_errors` how anomalous each
+# cell is. The display shows the rows with the lowest scores. Below an anomalous cell
+# stands the value that the network expects there.
 
 dae = DenoisingAutoencoderTransformer(max_iter=100, random_state=0).fit(given)
-CellErrorsDisplay.from_estimator(dae, given, n_rows=6)
+_, ax = plt.subplots(figsize=(6.4, 6), layout="constrained")
+CellErrorsDisplay.from_estimator(dae, given, n_rows=6, n_columns=5, ax=ax)
 
 # %%
 # The cells with the largest errors, as a table:

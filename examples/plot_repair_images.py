@@ -3,13 +3,14 @@
 Repair images
 =============
 
-What the name promises: noisy images in, clean images out. The transformer is trained on
-clean images with the noise that it shall remove, and repairs images it has not seen.
+The transformer is trained on clean images, with the noise that it has to remove. Then
+it repairs noisy images that it has not seen.
 """
 
 # %%
-# Handwritten digits of 8 x 8 pixels, scaled to [0, 1]. A bottleneck (`representation=
-# "latent"`) with the binary cross-entropy, as is usual for pixels.
+# Handwritten digits of 8 x 8 pixels, scaled to [0, 1]. The network has a bottleneck
+# (``representation="latent"``). Its loss is the binary cross-entropy, which is usual
+# for pixels.
 
 import numpy as np
 import pandas as pd
@@ -42,76 +43,79 @@ def autoencoder(noise, noise_factor, network="mlp"):
 
 
 # %%
-# Three ways to spoil an image: noise on every pixel, a third of the pixels black or
-# white, and half of the pixels lost. Lost pixels are given as missing values.
+# The test images are corrupted in three ways: noise on all pixels, about a third of the
+# pixels black or white, and half of the pixels missing.
 
 rng = np.random.default_rng(0)
-spots = rng.random(X_test.shape) < 0.3
-spoiled = {
+extreme = rng.random(X_test.shape) < 0.3
+corrupted = {
     "gaussian": np.clip(X_test + rng.normal(0, 0.3, X_test.shape), 0, 1),
-    "salt_and_pepper": np.where(spots, rng.integers(0, 2, X_test.shape), X_test),
+    "salt_and_pepper": np.where(extreme, rng.integers(0, 2, X_test.shape), X_test),
     "masking": np.where(rng.random(X_test.shape) < 0.5, np.nan, X_test),
 }
 factors = {"gaussian": 0.3, "salt_and_pepper": 0.3, "masking": 0.5}
 transformers = {noise: autoencoder(noise, factor) for noise, factor in factors.items()}
 
 # %%
-# Noise on every pixel:
+# Noise on all pixels:
 
 ReconstructionDisplay.from_estimator(
     transformers["gaussian"],
-    spoiled["gaussian"],
+    corrupted["gaussian"],
     X_clean=X_test,
     image_shape=(8, 8),
+    n_images=6,
 )
 
 # %%
-# A third of the pixels black or white:
+# About a third of the pixels black or white:
 
 ReconstructionDisplay.from_estimator(
     transformers["salt_and_pepper"],
-    spoiled["salt_and_pepper"],
+    corrupted["salt_and_pepper"],
     X_clean=X_test,
     image_shape=(8, 8),
+    n_images=6,
 )
 
 # %%
-# Half of the pixels lost:
+# Half of the pixels missing:
 
 ReconstructionDisplay.from_estimator(
     transformers["masking"],
-    spoiled["masking"],
+    corrupted["masking"],
     X_clean=X_test,
     image_shape=(8, 8),
+    n_images=6,
 )
 
 # %%
-# Dense layers do not know which pixels are neighbours. Convolutional ones do:
+# Dense layers do not know which pixels are neighbours. Convolutional layers know it:
 
 convolutional = autoencoder("salt_and_pepper", 0.3, ConvNetwork((1, 8, 8)))
 ReconstructionDisplay.from_estimator(
-    convolutional, spoiled["salt_and_pepper"], X_clean=X_test
+    convolutional, corrupted["salt_and_pepper"], X_clean=X_test, n_images=6
 )
 
 # %%
-# Mean squared errors on all 540 test images, of the spoiled image, of its projection on
-# the principal components of clean ones (the best number of components for each noise,
-# chosen on these very images), and of the repaired image. A lost pixel counts as its
-# mean.
+# The mean squared errors on all 540 test images. "PCA" projects the corrupted image on
+# the principal components of clean images. Its number of components is the best for
+# each noise, chosen on the test images, which favours PCA. A missing pixel counts as
+# the mean of its column.
 
 rows = {}
-for noise, given in spoiled.items():
-    seen = np.where(np.isnan(given), X.mean(axis=0), given)
-    of_pca = []
+for noise, given in corrupted.items():
+    filled = np.where(np.isnan(given), X.mean(axis=0), given)
+    projected = []
     for n_components in (4, 8, 16, 24, 32):
         pca = PCA(n_components).fit(X)
-        of_pca.append(pca.inverse_transform(pca.transform(seen)))
+        projected.append(pca.inverse_transform(pca.transform(filled)))
     rows[noise] = {
-        "spoiled": np.square(seen - X_test).mean(),
-        "PCA": min(np.square(repaired - X_test).mean() for repaired in of_pca),
+        "corrupted": np.square(filled - X_test).mean(),
+        "PCA": min(np.square(repaired - X_test).mean() for repaired in projected),
         "repaired": np.square(transformers[noise].reconstruct(given) - X_test).mean(),
     }
 rows["salt_and_pepper"]["repaired by convolutions"] = np.square(
-    convolutional.reconstruct(spoiled["salt_and_pepper"]) - X_test
+    convolutional.reconstruct(corrupted["salt_and_pepper"]) - X_test
 ).mean()
 pd.DataFrame(rows).T.round(4)

@@ -1,17 +1,16 @@
 """
 ======================================
-Train on a file bigger than the memory
+Train on a file larger than the memory
 ======================================
 
-A Parquet file is read batch by batch, and each batch trains the transformer by
-`partial_fit`. What is in memory at a time is one batch, however long the file is.
+This example reads a Parquet file batch by batch and trains the transformer on each
+batch with `partial_fit`. Only one batch is in memory at a time.
 """
 
 # %%
-# The file is written in pieces, as it would come from a database: ten columns of
-# numbers that three hidden ones make, and a category that hangs on them. Its rows are
-# in random order. If those of yours are not, by time for example, shuffle them once
-# when you write the file.
+# The file is written in pieces, as from a database. It has ten columns of numbers and
+# one category. All depend on three hidden variables. The rows are in random order. If
+# your rows are sorted, for example by time, shuffle them when you write the file.
 
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -44,12 +43,12 @@ with pq.ParquetWriter(path, schema) as writer:
         writer.write_table(pa.Table.from_pandas(rows(5000), schema))
 
 # %%
-# The first batch tells what the columns are, once and for all: their kinds, scales and
-# levels. So it should be large. ``pre_buffer=False`` matters, or PyArrow reads the file
-# ahead, all of it. The transformer is ready for use after each batch: its score on rows
-# kept back says when there is nothing left to learn.
+# The first batch fixes the kinds, scales and levels of the columns, so it should be
+# large. Set ``pre_buffer=False``; otherwise PyArrow reads the whole file ahead. You can
+# use the transformer after each batch. When its score on test rows no longer rises, the
+# training can stop.
 
-kept_back = rows(2000)
+test_rows = rows(2000)
 dae = DenoisingAutoencoderTransformer(
     64, hidden_layer_sizes=(64, 64), random_state=0, noise_factor=0.3
 )
@@ -57,25 +56,26 @@ scores = {}
 with pq.ParquetFile(path, pre_buffer=False) as file:
     for batch in file.iter_batches(batch_size=5000):
         dae.partial_fit(batch.to_pandas())
-        scores[dae.n_iter_ * 5000] = dae.score(kept_back)
+        scores[dae.n_iter_ * 5000] = dae.score(test_rows)
 
 # %%
-# Beside it what `fit` reaches that has all rows in memory and goes over them once. Its
-# learning rate falls, for it knows where the end is. That of `partial_fit` stays; it
-# averages the weights of its last steps instead.
+# For comparison, `fit` has all rows in memory and makes one pass over them. The
+# learning rate of `fit` falls to 0. The learning rate of `partial_fit` is constant,
+# because the length of a stream is unknown; it averages the weights of the last steps
+# instead.
 
 whole = pd.read_parquet(path)
 at_once = clone(dae).set_params(max_iter=1, batch_size=125).fit(whole)
-score_of_fit = at_once.score(kept_back)
+score_of_fit = at_once.score(test_rows)
 folder.cleanup()
 
 figure, ax = plt.subplots(layout="constrained")
 ax.plot(scores.keys(), scores.values(), marker="o", label="partial_fit, by batches")
 ax.axhline(score_of_fit, color="gray", linestyle="--", label="fit, all rows at once")
-ax.set(xlabel="rows seen", ylabel="score on rows kept back", ylim=(0, 1))
+ax.set(xlabel="rows seen", ylabel="score on test rows", ylim=(0, 1))
 ax.legend(loc="lower right")
 
 # %%
-# Features are made in the same way, batch by batch, and written as they come.
+# Compute the features in the same way, batch by batch, and write each batch to a file.
 
-dae.set_output(transform="pandas").transform(kept_back.head(3)).iloc[:, -3:]
+dae.set_output(transform="pandas").transform(test_rows.head(3)).iloc[:, -3:]
