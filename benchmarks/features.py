@@ -85,7 +85,7 @@ def plot(results, measures, path):
         ax.grid(axis="y", alpha=0.4)
         ax.spines[:].set_visible(False)
         ax.tick_params(axis="y", length=0)
-    figure.savefig(path, dpi=200)
+    figure.savefig(path, dpi=200, bbox_inches="tight")
 
 
 def main(n_jobs, path):

@@ -121,7 +121,7 @@ def plot(pictures, file, n_images=4):
         ax.images[0].set_clim(0, 1)
         ax.set_title(noise, fontsize=12)
         ax.tick_params(labelleft=ax is axes[0, 0], labelsize=12)
-    figure.savefig(file, dpi=200)
+    figure.savefig(file, dpi=150, bbox_inches="tight")
 
 
 def main(folder, noises, strength, learning_rate, seed, n_draws, file):
