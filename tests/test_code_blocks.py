@@ -95,3 +95,10 @@ def test_readme_repairs_images():
     before = ((names["noisy"] - names["images"][1500:]) ** 2).mean()
     assert before == pytest.approx(0.25, abs=0.005)
     assert names["error"] < 0.1
+
+
+def test_the_guide_finds_the_outlier():
+    names = names_of("docs/user_guide/outliers.rst", "np.quantile")
+    assert 450 in names["outliers"].index
+    assert len(names["outliers"]) < 0.1 * len(names["X_new"])
+    assert names["errors"].loc[450].idxmax() == "mean radius"
