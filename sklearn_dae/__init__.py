@@ -1,6 +1,5 @@
 """Denoising autoencoders for tables, as a scikit-learn transformer."""
 
-from ._conv import ConvNetwork
 from ._display import (
     CellErrorsDisplay,
     FeaturesDisplay,
@@ -9,6 +8,7 @@ from ._display import (
     ReconstructionDisplay,
     RepairedCellsDisplay,
 )
+from ._networks.conv import ConvNetwork
 from ._transformer import DenoisingAutoencoderTransformer
 
 __all__ = [

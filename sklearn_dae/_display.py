@@ -10,7 +10,7 @@ from sklearn.decomposition import PCA
 from sklearn.utils import check_consistent_length, column_or_1d
 from sklearn.utils.validation import check_is_fitted
 
-from ._frames import is_missing
+from ._tables.frames import is_missing
 
 # Okabe and Ito's colours: the colour-blind tell them apart, and they show on white and
 # on black.

@@ -25,7 +25,7 @@ from sklearn_dae import (
     RepairedCellsDisplay,
 )
 
-from .conftest import small
+from .helpers import small
 
 
 @pytest.fixture(autouse=True)

@@ -20,9 +20,9 @@ from sklearn.base import clone
 from sklearn.model_selection import GridSearchCV
 from skorch.callbacks import Callback
 
-from sklearn_dae._frames import Numbers
+from sklearn_dae._tables.frames import Numbers
 
-from .conftest import small
+from .helpers import small
 
 GRID = {"noise_factor": [0.05, 0.1, 0.2, 0.4]}
 
@@ -234,7 +234,7 @@ def test_a_large_frame_is_read_in_pieces(frame, monkeypatch, library, early_stop
         most.append(len(piece))
         return piece
 
-    monkeypatch.setattr("sklearn_dae._table.FEW_CELLS", 0)
+    monkeypatch.setattr("sklearn_dae._tables.layout.FEW_CELLS", 0)
     monkeypatch.setattr("sklearn_dae._cells.CELLS_AT_ONCE", 250)
     monkeypatch.setattr(Numbers, "__getitem__", watched)
     dae = small(**params).fit(holes)

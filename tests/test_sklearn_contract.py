@@ -21,7 +21,7 @@ from sklearn.utils.estimator_checks import parametrize_with_checks
 
 from sklearn_dae import DenoisingAutoencoderTransformer
 
-from .conftest import small, tiny_network
+from .helpers import small, tiny_network
 
 FAST = partial(small, max_iter=3)
 ESTIMATORS = [

@@ -1,35 +1,40 @@
-"""Networks of the user's own: a pair of modules, drawn from our generator and checked.
+"""Networks that the user builds: an encoder and a decoder, checked before training.
 
 PyTorch draws initial weights from its global generator, which the caller and fits in
-other threads use, too. While a pair is built, one of ours is handed to whatever draws.
+other threads use, too. While the user's modules are built, all that draws is given
+another generator.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from copy import deepcopy
-from inspect import Signature, signature
 from typing import Any
 
 import torch
 from torch import Generator, Tensor, nn
 from torch.overrides import TorchFunctionMode
 
-from ._network import FARTHEST_FOR_BOTTLENECK, Autoencoder, CellsEncoder
+from .._parameters import unfit_arguments
+from .autoencoder import CLIP_OF_LATENT, Autoencoder, CellsEncoder
 
-# Functions and methods of PyTorch that take a generator, but for those of `nn.init`.
+# Functions and methods of PyTorch that take a generator. Those of `nn.init` have an
+# argument of that name.
 DRAWING = {
     "_sample_dirichlet", "_standard_gamma", "bernoulli", "bernoulli_", "binomial",
     "cauchy_", "exponential_", "geometric_", "log_normal_", "multinomial", "normal",
     "normal_", "poisson", "rand", "rand_like", "randint", "randint_like", "randn",
     "randn_like", "random_", "randperm", "uniform_",
 }  # fmt: skip
-# Rows that go through a pair before training; enough for dropout to show.
+# Rows of the trial before training. Enough for dropout to change some output.
 N_TRIAL_ROWS = 64
 
 
 class DrawFrom(TorchFunctionMode):
-    """Within it, this thread's PyTorch draws from a generator unless given another."""
+    """A context in which PyTorch draws from `generator`, unless it is given another.
+
+    It holds for the thread that enters it.
+    """
 
     def __init__(self, generator: Generator):
         super().__init__()
@@ -49,10 +54,10 @@ class DrawFrom(TorchFunctionMode):
         return func(*args, **kwargs)
 
 
-class PairAutoencoder(Autoencoder):
-    """An encoder and a decoder that somebody else builds.
+class CustomAutoencoder(Autoencoder):
+    """An encoder and a decoder that the user builds.
 
-    The output starts from the columns' means: they are added to what the decoder gives.
+    The columns' means are added to the decoder's output, so that training starts there.
 
     Parameters
     ----------
@@ -61,12 +66,14 @@ class PairAutoencoder(Autoencoder):
     n_levels : sequence of int
         Number of levels of each categorical column.
     network : callable
-        From the number of inputs and of latent units to the pair. An encoder with a
-        method `stack` gives more blocks than the latent one by it.
+        Builds the encoder and the decoder, given the numbers of inputs and of latent
+        units. If the encoder has a method `stack`, it returns the encoder's blocks.
     n_components : int
         Number of latent units.
+    representation : {"stack", "latent"}
+        The features.
     seed : int
-        What initial weights are drawn by.
+        Seed of the initial weights.
     """
 
     encoder: Any
@@ -78,29 +85,30 @@ class PairAutoencoder(Autoencoder):
         n_levels: Sequence[int],
         network: Callable[[int, int], tuple[nn.Module, nn.Module]],
         n_components: int,
+        representation: str,
         seed: int,
     ):
-        super().__init__(CellsEncoder(n_numeric, n_levels, 0, FARTHEST_FOR_BOTTLENECK))
-        n_inputs = self.cells.n_inputs
+        cells = CellsEncoder(n_numeric, n_levels, bins=0, clip=CLIP_OF_LATENT)
+        super().__init__(cells, n_components, representation)
+        n_inputs = cells.n_inputs
         _check_takes_sizes(network)
-        self.n_components = n_components
         bias = torch.zeros(n_inputs, dtype=torch.float32)
         self.register_buffer("output_bias", bias)
         with DrawFrom(torch.Generator().manual_seed(seed)):
-            self.encoder, self.decoder = _modules(network(n_inputs, n_components))
+            self.encoder, self.decoder = _check_pair(network(n_inputs, n_components))
             self.float()
             self._try(torch.randn(N_TRIAL_ROWS, n_inputs, dtype=torch.float32))
 
     @torch.no_grad()
     def initialize(self, output_bias: Tensor, generator: Generator) -> None:
-        """Start from `output_bias`; the rest has been drawn."""
+        """Set `output_bias`. The weights were drawn when the modules were built."""
         self.output_bias.copy_(output_bias)
 
     def compress(self, inputs: Tensor) -> Tensor:
         return self.encoder(inputs)
 
     def encode(self, inputs: Tensor) -> list[Tensor]:
-        # A method: a module may be called so, too.
+        # Look for a method: the encoder may have a submodule of that name.
         if callable(getattr(type(self.encoder), "stack", None)):
             return list(self.encoder.stack(inputs))
         return [self.compress(inputs)]
@@ -110,11 +118,13 @@ class PairAutoencoder(Autoencoder):
 
     @torch.no_grad()
     def _try(self, rows: Tensor) -> None:
-        """Let rows through, see that they come out as they must, and take measure."""
+        """Run the modules on some rows, check all outputs and set sizes of blocks."""
         self.eval()
         n_inputs, n_components = rows.shape[1], self.n_components
-        latent = _checked(self.encoder, "encoder", rows, n_components, "n_components")
-        _checked(self.decoder, "decoder", latent, n_inputs, "inputs")
+        latent = _run_checked(
+            self.encoder, "encoder", rows, n_components, "n_components"
+        )
+        _run_checked(self.decoder, "decoder", latent, n_inputs, "inputs")
         self._check_repeatable(rows)
         blocks = self.encode(rows)
         _check_stack(blocks, latent)
@@ -127,17 +137,22 @@ class PairAutoencoder(Autoencoder):
             )
 
     def _n_multiplications(self, rows: Tensor) -> int:
-        """How many a row takes: each weight counts at every place where it is used."""
+        """Count the multiplications for one row.
+
+        A weight of a convolution counts once for every position of the image.
+        """
         counts = [sum(parameter.numel() for parameter in self.parameters())]
 
-        def count(module: nn.Module, given: tuple[Tensor, ...], output: Tensor) -> None:
+        def count(
+            module: nn.Module, inputs: tuple[Tensor, ...], output: Tensor
+        ) -> None:
             weight = getattr(module, "weight", None)
             if (
                 isinstance(weight, Tensor)
                 and weight.ndim > 1
                 and isinstance(output, Tensor)
             ):
-                places = given[0] if getattr(module, "transposed", False) else output
+                places = inputs[0] if getattr(module, "transposed", False) else output
                 counts.append(weight[0].numel() * places[0].numel())
 
         hooks = [module.register_forward_hook(count) for module in self.modules()]
@@ -147,7 +162,8 @@ class PairAutoencoder(Autoencoder):
         return max(counts[0], sum(counts[1:]))
 
     def _check_repeatable(self, rows: Tensor) -> None:
-        """Raise ValueError if training would draw at random."""
+        """Raise ValueError if the modules draw at random in training."""
+        # Running modules in training may change their buffers and the global generator.
         state, drawn = deepcopy(self.state_dict()), torch.get_rng_state()
         first = self.train().repair(rows)
         self.load_state_dict(state)
@@ -165,21 +181,8 @@ class PairAutoencoder(Autoencoder):
             )
 
 
-def unfit_arguments(function: Callable[..., Any], n: int) -> Signature | None:
-    """The arguments of a function that cannot be called with `n`; None if it can."""
-    try:
-        arguments = signature(function)
-    except ValueError:  # Some functions written in C do not tell.
-        return None
-    try:
-        arguments.bind(*[None] * n)
-    except TypeError:
-        return arguments
-    return None
-
-
 def _check_takes_sizes(network: Callable[..., Any]) -> None:
-    """Raise ValueError if a function cannot be called as a network is."""
+    """Raise ValueError if `network` cannot be called with the two sizes."""
     arguments = unfit_arguments(network, 2)
     if arguments is not None:
         raise ValueError(
@@ -189,8 +192,8 @@ def _check_takes_sizes(network: Callable[..., Any]) -> None:
         )
 
 
-def _modules(pair: Any) -> Sequence[nn.Module]:
-    """The pair, if it is one."""
+def _check_pair(pair: Any) -> Sequence[nn.Module]:
+    """Return `pair`. Raise TypeError unless it is a pair of modules."""
     if (
         not isinstance(pair, (tuple, list))
         or len(pair) != 2
@@ -203,17 +206,17 @@ def _modules(pair: Any) -> Sequence[nn.Module]:
     return pair
 
 
-def _checked(
-    module: nn.Module, name: str, given: Tensor, width: int, meaning: str
+def _run_checked(
+    module: nn.Module, name: str, inputs: Tensor, width: int, meaning: str
 ) -> Tensor:
-    """What a module of the pair gives, which must be `width` numbers a row."""
-    expected = (len(given), width)
+    """Run a module. Raise ValueError unless its output has `width` columns."""
+    expected = (len(inputs), width)
     rule = (
         f"The {name} that 'network' builds must turn a tensor of shape "
-        f"{tuple(given.shape)} into one of shape {expected}, rows and {meaning}."
+        f"{tuple(inputs.shape)} into one of shape {expected}, rows and {meaning}."
     )
     try:
-        output = module(given)
+        output = module(inputs)
     except Exception as error:
         raise ValueError(f"{rule} Got {type(error).__name__}: {error}") from error
     if not isinstance(output, Tensor) or output.shape != expected:
@@ -222,7 +225,7 @@ def _checked(
 
 
 def _check_stack(blocks: Sequence[Any], latent: Tensor) -> None:
-    """Raise ValueError unless `latent` is the last of blocks with as many rows."""
+    """Raise ValueError unless `latent` is the last of `blocks`, all of as many rows."""
     shapes = [block.shape for block in blocks if isinstance(block, Tensor)]
     if (
         len(shapes) < max(1, len(blocks))
@@ -239,7 +242,7 @@ def _check_stack(blocks: Sequence[Any], latent: Tensor) -> None:
 
 
 def _shape(output: Any) -> str:
-    """The shape of a tensor, or what it is instead."""
+    """Write the shape of a tensor, or the type of anything else."""
     if isinstance(output, Tensor):
         return str(tuple(output.shape))
     return f"a {type(output).__name__}"

@@ -1,7 +1,7 @@
-"""The network: cells in, an encoder, a decoder, one output a number or level.
+"""The network: an encoder and a decoder over cells, one output a number or level.
 
-Dense layers are built without initial values (PyTorch would draw them from its global
-generator); `initialize` draws them from a generator of ours.
+Dense layers are built without initial values, because PyTorch would draw these from its
+global generator. `initialize` draws them from a generator that training owns.
 """
 
 from __future__ import annotations
@@ -23,41 +23,53 @@ ACTIVATIONS: dict[str, Callable[[Tensor], Tensor]] = {
     "silu": functional.silu,
 }
 
-# How far from its mean, in standard deviations, a number can seem to be. A cell far out
-# harms whoever is given the features of its row; a bottleneck is more for repairs, and
-# they need it as it is.
-FARTHEST, FARTHEST_FOR_BOTTLENECK = 10.0, 1000.0
-# Bins of every numeric column, and the most inputs that all of them may make.
+# Largest distance of an input from its column's mean, in standard deviations. The
+# features of a row with an outlier harm the model that gets them, so the stack clips
+# early. A bottleneck is used more for repairs, which need the outlier as it is.
+CLIP_OF_STACK, CLIP_OF_LATENT = 10.0, 1000.0
+# Bins of a numeric column, and the largest number of inputs for the bins of all.
 N_BINS = 6
 MAX_BIN_INPUTS = 384
-# Where quantiles coincide, as in a column of many zeros, a bin is a step; not so steep
-# that the rounding of float32 shows.
+# Where quantiles coincide, as in a column of many zeros, a bin becomes a step. With
+# this width the step does not amplify rounding errors of float32.
 NARROWEST_BIN = 1e-4
-# Most inputs that are features too: texts, say, have far more than there are units.
+# Tables of more inputs, texts for example, leave the inputs out of the stack.
 MAX_STACKED_INPUTS = 1024
 
 
 class Dense(nn.Linear):
-    """A linear layer whose parameters are not drawn yet."""
+    """A linear layer without initial values."""
 
     def reset_parameters(self) -> None:
         pass
 
 
 def n_bins(n_numeric: int) -> int:
-    """Number of bins of every numeric column; 0 for tables of very many."""
+    """Compute the number of bins of each numeric column; 0 for very many columns."""
     bins = min(N_BINS, MAX_BIN_INPUTS // max(1, n_numeric))
+    # One bin would repeat the number itself.
     return bins if bins > 1 else 0
 
 
 class CellsEncoder(nn.Module):
-    """What the first layer is given for the cells of a row; nothing here is trained.
+    """Turn cells into inputs of the first layer. It has no trained parameters.
 
-    A number counts by its distance from its column's mean, smoothly clipped [1]_ so
-    that a cell far out does not drown all others, and, if there are bins, by a
-    piecewise linear encoding [2]_: how far it has come through each of its column's
-    quantile bins, also measured from the mean. A category counts by its one-hot code.
-    A missing cell, where nothing is known, is all zeros.
+    A number becomes its distance from its column's mean, smoothly clipped [1]_ so that
+    an outlier does not dominate its row. If there are bins, it also becomes a piecewise
+    linear encoding [2]_: for each quantile bin of its column the fraction of the bin
+    below the number, again minus the mean. A category becomes its one-hot code. A
+    missing cell becomes zeros.
+
+    Parameters
+    ----------
+    n_numeric : int
+        Number of numeric columns.
+    n_levels : sequence of int
+        Number of levels of each categorical column.
+    bins : int
+        Number of bins of each numeric column.
+    clip : float
+        Largest distance of an input from its column's mean, in standard deviations.
 
     Shape
     -----
@@ -78,14 +90,15 @@ class CellsEncoder(nn.Module):
     encoded_center: Tensor
     offsets: Tensor
 
-    def __init__(
-        self, n_numeric: int, n_levels: Sequence[int], bins: int, farthest: float
-    ):
+    def __init__(self, n_numeric: int, n_levels: Sequence[int], bins: int, clip: float):
         super().__init__()
+        self.n_levels = tuple(n_levels)
         self.bins = bins
-        self.farthest = farthest
+        self.clip = clip
         self.n_inputs = n_numeric * (1 + self.bins) + sum(n_levels)
-        # As if each varied by 1: a bin's varies half as much as the number itself.
+        self.n_outputs = n_numeric + sum(n_levels)
+        # Number of inputs of variance 1 that would vary as much: a bin varies half as
+        # much as the number itself, and the levels of a column together like one input.
         self.fan_in = n_numeric * (1 + self.bins / 2) + len(n_levels)
         self.register_buffer("center", torch.zeros(n_numeric, dtype=torch.float32))
         self.register_buffer("limit", torch.ones_like(self.center))
@@ -97,47 +110,60 @@ class CellsEncoder(nn.Module):
         self.register_buffer("offsets", offsets)
 
     def fit_columns(self, center: Tensor, spread: Tensor, numeric: Tensor) -> None:
-        """Learn how columns are encoded.
+        """Learn how to encode the numeric columns.
 
-        `center` and `spread` are their means and standard deviations; the edges of bins
-        are put at the quantiles of the columns of `numeric`, which are some rows.
+        `center` and `spread` are their means and standard deviations. The edges of bins
+        are quantiles of the columns of `numeric`, a sample of the rows.
         """
         self.center.copy_(center)
-        self.limit.copy_(torch.where(spread > 0, self.farthest * spread, 1.0))
+        self.limit.copy_(torch.where(spread > 0, self.clip * spread, 1.0))
         if self.encoded_center.numel():
-            shares = torch.linspace(0, 1, len(self.edges), dtype=torch.float32)
-            quantiles = numeric.nanquantile(shares.to(numeric.device), dim=0)
+            levels = torch.linspace(0, 1, len(self.edges), dtype=torch.float32)
+            quantiles = numeric.nanquantile(levels.to(numeric.device), dim=0)
             self.edges.copy_(quantiles.nan_to_num())
             self.widths.copy_(self.edges.diff(dim=0).clamp_min(NARROWEST_BIN))
-            self.encoded_center.copy_(self._through_bins(numeric).nanmean(0))
+            self.encoded_center.copy_(self._fill_bins(numeric).nanmean(0))
             self.encoded_center.nan_to_num_()
 
-    def _through_bins(self, numeric: Tensor, out: Tensor | None = None) -> Tensor:
-        """Shares of each bin, from 0 to 1, that lie below the numbers."""
+    def _fill_bins(self, numeric: Tensor, out: Tensor | None = None) -> Tensor:
+        """Compute the fraction, from 0 to 1, of each bin that is below the numbers."""
         above = torch.sub(numeric.unsqueeze(1), self.edges[:-1], out=out)
         return above.div_(self.widths).clamp_(0, 1)
 
     def forward(self, numeric: Tensor, codes: Tensor) -> Tensor:
         n_rows, n_numbers = numeric.shape
         n_encoded = n_numbers * (1 + self.bins)
+        # Write all inputs into one tensor: no time for joining blocks.
         inputs = numeric.new_empty(n_rows, self.n_inputs)
-        known = torch.sub(numeric, self.center, out=inputs[:, :n_numbers])
-        known.div_(torch.hypot(known / self.limit, known.new_ones(())))
+        distances = torch.sub(numeric, self.center, out=inputs[:, :n_numbers])
+        # x / sqrt(1 + (x / limit)^2) is nearly x near 0 and tends to the limit. Unlike
+        # a square, hypot does not overflow.
+        distances.div_(torch.hypot(distances / self.limit, distances.new_ones(())))
         if self.bins:
-            shares = inputs[:, n_numbers:n_encoded].unflatten(1, (self.bins, n_numbers))
-            self._through_bins(numeric, out=shares).sub_(self.encoded_center)
+            bins = inputs[:, n_numbers:n_encoded].unflatten(1, (self.bins, n_numbers))
+            self._fill_bins(numeric, out=bins).sub_(self.encoded_center)
         inputs[:, :n_encoded].nan_to_num_()
         if codes.shape[1]:
             one_hot = inputs[:, n_encoded:].zero_()
             places = codes.clamp_min(0) + self.offsets
+            # A missing cell writes a zero.
             one_hot.scatter_(1, places, (codes >= 0).to(inputs.dtype))
         return inputs
 
 
 class Autoencoder(nn.Module):
-    """An encoder over cells, and a decoder: what all networks have in common.
+    """An encoder over cells and a decoder: what all networks have in common.
 
-    One of its own says what `encode` and `decode` do, and where it begins.
+    Subclasses implement `initialize`, `encode` and `decode`.
+
+    Parameters
+    ----------
+    cells : CellsEncoder
+        Turns cells into inputs.
+    n_components : int
+        Number of latent units.
+    representation : {"stack", "latent"}
+        The features.
 
     Shape
     -----
@@ -147,55 +173,54 @@ class Autoencoder(nn.Module):
     Attributes
     ----------
     n_weights : int
-        Multiplications that one row takes.
+        Number of multiplications for one row.
     block_sizes : list of int
         Widths of the stack's blocks.
     """
 
     spreads: Tensor
-    moments: Tensor
-    n_measured: Tensor
     n_weights: int
 
-    def __init__(self, cells: CellsEncoder):
+    def __init__(self, cells: CellsEncoder, n_components: int, representation: str):
         super().__init__()
         self.cells = cells
+        self.n_components = n_components
+        self.representation = representation
+
+    def extra_repr(self) -> str:
+        return f"representation={self.representation!r}"
 
     def _set_blocks(self, encoder_sizes: Sequence[int]) -> None:
-        """Lay out the stack, by how much each block of the encoder gives."""
+        """Set the blocks of the stack, given the widths of the encoder's blocks."""
         self.block_sizes = list(encoder_sizes)
         if self.cells.n_inputs <= MAX_STACKED_INPUTS:
             self.block_sizes.insert(0, self.cells.n_inputs)
-        # What each block of the stack is divided by; 1 for a bottleneck, used alone.
+        # Divisors of the stack's blocks. They stay 1 if only the latent layer is used.
         spreads = torch.ones(len(self.block_sizes), dtype=torch.float32)
         self.register_buffer("spreads", spreads)
-        # Means of the features and of their squares, and of how many rows.
-        moments = torch.zeros(2, sum(self.block_sizes), dtype=torch.float64)
-        self.register_buffer("moments", moments)
-        self.register_buffer("n_measured", torch.tensor(0))
 
     def initialize(self, output_bias: Tensor, generator: Generator) -> None:
-        """Draw what is not drawn yet; `output_bias` is where the output starts from."""
+        """Draw initial weights from `generator`; the output starts at `output_bias`."""
         raise NotImplementedError
 
     def encode(self, inputs: Tensor) -> list[Tensor]:
-        """What every block of the encoder gives, the latent one last."""
+        """Compute all blocks of the encoder, the latent layer last."""
         raise NotImplementedError
 
     def decode(self, latent: Tensor) -> Tensor:
-        """The output that a latent layer stands for."""
+        """Compute the output from the latent layer."""
         raise NotImplementedError
 
     def compress(self, inputs: Tensor) -> Tensor:
-        """What the latent layer gives for inputs."""
+        """Compute the latent layer from inputs."""
         return self.encode(inputs)[-1]
 
     def repair(self, inputs: Tensor) -> Tensor:
-        """The output for inputs."""
+        """Compute the output from inputs."""
         return self.decode(self.compress(inputs))
 
     def stack(self, numeric: Tensor, codes: Tensor) -> list[Tensor]:
-        """The inputs, unless too many, and all blocks, each divided by its spread."""
+        """Compute the inputs, unless too many, and all blocks, divided by `spreads`."""
         inputs = self.cells(numeric, codes)
         blocks = self.encode(inputs)
         if len(self.spreads) > len(blocks):
@@ -204,7 +229,7 @@ class Autoencoder(nn.Module):
         return [block / s for block, s in zip(blocks, spreads, strict=True)]
 
     def latent(self, numeric: Tensor, codes: Tensor) -> Tensor:
-        """What the latent layer gives for cells."""
+        """Compute the latent layer from cells."""
         return self.compress(self.cells(numeric, codes))
 
     def forward(self, numeric: Tensor, codes: Tensor) -> Tensor:
@@ -214,9 +239,9 @@ class Autoencoder(nn.Module):
 class DenoisingAutoencoder(Autoencoder):
     """Dense layers.
 
-    A bottleneck needs a decoder as deep as the encoder, which it mirrors. Where all
-    layers are features the decoder is one linear layer: the features are as good, and
-    training costs less.
+    If only the latent layer is used it is a bottleneck: it is linear, and its decoder
+    mirrors the encoder. If all layers are features the decoder is one linear layer: the
+    features are as good, and training costs less.
 
     Parameters
     ----------
@@ -224,54 +249,63 @@ class DenoisingAutoencoder(Autoencoder):
         Number of numeric columns.
     n_levels : sequence of int
         Number of levels of each categorical column.
-    layer_sizes : sequence of int
-        Units of the encoder's layers, the latent one last.
+    n_components : int
+        Units of the latent layer.
+    hidden_layer_sizes : sequence of int
+        Units of the encoder's layers before the latent one.
     activation : str
         A key of `ACTIVATIONS`.
-    linear_latent : bool
-        Whether the latent layer is a bottleneck, which goes without activation.
+    representation : {"stack", "latent"}
+        The features.
     """
 
     def __init__(
         self,
         n_numeric: int,
         n_levels: Sequence[int],
-        layer_sizes: Sequence[int],
+        n_components: int,
+        hidden_layer_sizes: Sequence[int],
         activation: str,
-        linear_latent: bool,
+        representation: str,
     ):
-        # A bottleneck passes on too little for bins to tell.
-        bins = 0 if linear_latent else n_bins(n_numeric)
-        farthest = FARTHEST_FOR_BOTTLENECK if linear_latent else FARTHEST
-        super().__init__(CellsEncoder(n_numeric, n_levels, bins, farthest))
-        n_inputs, n_outputs = self.cells.n_inputs, n_numeric + sum(n_levels)
-        self.encoder = _dense([n_inputs, *layer_sizes])
-        sizes = list(reversed(layer_sizes)) if linear_latent else [layer_sizes[-1]]
-        self.decoder = _dense([*sizes, n_outputs])
+        is_bottleneck = representation == "latent"
+        # A bottleneck passes on too little for bins to be of use.
+        bins = 0 if is_bottleneck else n_bins(n_numeric)
+        clip = CLIP_OF_LATENT if is_bottleneck else CLIP_OF_STACK
+        cells = CellsEncoder(n_numeric, n_levels, bins, clip)
+        super().__init__(cells, n_components, representation)
+        self.activation = activation
+        encoder_sizes = [*hidden_layer_sizes, n_components]
+        decoder_sizes = encoder_sizes[::-1] if is_bottleneck else [n_components]
+        self.encoder = _dense([cells.n_inputs, *encoder_sizes])
+        self.decoder = _dense([*decoder_sizes, cells.n_outputs])
         self.encoder_activations = [activation] * len(self.encoder)
-        if linear_latent:
+        if is_bottleneck:
             self.encoder_activations[-1] = "identity"
-        self.decoder_activations = [activation] * (len(sizes) - 1) + ["identity"]
+        self.decoder_activations = [activation] * (len(self.decoder) - 1) + ["identity"]
         self.n_weights = sum(layer.weight.numel() for layer, _ in self.dense_layers())
-        self._set_blocks(layer_sizes)
+        self._set_blocks(encoder_sizes)
+
+    def extra_repr(self) -> str:
+        return f"activation={self.activation!r}, {super().extra_repr()}"
 
     def dense_layers(self) -> list[tuple[nn.Linear, str]]:
-        """All layers from inputs to output, each with the name of its activation."""
+        """List all layers from inputs to output, with the names of activations."""
         layers = [*self.encoder, *self.decoder]
         activations = self.encoder_activations + self.decoder_activations
         return list(zip(layers, activations, strict=True))  # type: ignore[arg-type]
 
     @torch.no_grad()
     def initialize(self, output_bias: Tensor, generator: Generator) -> None:
-        """Draw all weights from `generator`, as PyTorch would from its global one.
+        """Draw all weights from `generator`, as PyTorch does from its global one.
 
         Weights and biases are uniform within 1 / sqrt(inputs of the unit), the default
-        of :class:`torch.nn.Linear`; but `output_bias` is where the output starts from.
+        of :class:`torch.nn.Linear`. The last bias is set to `output_bias`.
         """
         layers = [layer for layer, _ in self.dense_layers()]
         for layer in layers:
-            first = layer is layers[0]
-            bound = 1 / math.sqrt(self.cells.fan_in if first else layer.in_features)
+            is_first = layer is layers[0]
+            bound = 1 / math.sqrt(self.cells.fan_in if is_first else layer.in_features)
             for parameter in layer.parameters():
                 parameter.uniform_(-bound, bound, generator=generator)
         layers[-1].bias.copy_(output_bias)
@@ -290,6 +324,7 @@ def _dense(sizes: Sequence[int]) -> nn.ModuleList:
 
 
 def _run(layers: nn.ModuleList, activations: list[str], x: Tensor) -> list[Tensor]:
+    """Compute the outputs of all layers, first layer first."""
     outputs = []
     for layer, activation in zip(layers, activations, strict=True):
         x = ACTIVATIONS[activation](layer(x))
