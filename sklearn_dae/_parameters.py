@@ -221,14 +221,14 @@ def resolve_noises(
         Each noise with the `noise_factor` of each column.
     """
     n_features = len(numeric) + len(categorical)
-    of_columns = _factor_of_columns(noise_factor, n_features, names)
-    noises = _list_noises(noise, of_columns, names)
-    for kind, f in noises:
-        if kind in PROBABILITIES and f.max() > 1:
+    by_column = _factor_by_column(noise_factor, n_features, names)
+    noises = _list_noises(noise, by_column, names)
+    for kind, factor in noises:
+        if kind in PROBABILITIES and factor.max() > 1:
             raise ValueError(
                 f"'noise_factor' is the probability that {kind!r} corrupts a cell and "
-                f"must be at most 1. Got {f.max()}. Only 'gaussian' takes more: its "
-                f"'noise_factor' is a standard deviation."
+                f"must be at most 1. Got {factor.max()}. Only 'gaussian' takes more: "
+                f"its 'noise_factor' is a standard deviation."
             )
     if emphasis == 1.0 and not any(callable(kind) or f.any() for kind, f in noises):
         raise ValueError(
@@ -237,8 +237,8 @@ def resolve_noises(
             f"or some 'noise' and a larger 'noise_factor'."
         )
     return [
-        (kind, Cells(*(_float32(f[positions]) for positions in (numeric, categorical))))
-        for kind, f in noises
+        (kind, Cells(_float32(factor[numeric]), _float32(factor[categorical])))
+        for kind, factor in noises
     ]
 
 
@@ -300,29 +300,29 @@ def _check_noise(noise: Any, column: Any = None) -> Any:
     )
 
 
-def _factor_of_columns(noise_factor: Any, n_features: int, names: Any) -> np.ndarray:
+def _factor_by_column(noise_factor: Any, n_features: int, names: Any) -> np.ndarray:
     """Turn `noise_factor` into one number for each column."""
-    of_columns = noise_factor
+    by_column = noise_factor
     if isinstance(noise_factor, dict):
-        of_columns = [0.0] * n_features
+        by_column = [0.0] * n_features
         by_position = _by_position(noise_factor, n_features, names, "noise_factor")
         for position, (_, value) in by_position.items():
-            of_columns[position] = value
+            by_column[position] = value
     elif np.ndim(noise_factor) == 0:
-        of_columns = [noise_factor] * n_features
+        by_column = [noise_factor] * n_features
     try:
-        of_columns = np.asarray(of_columns, dtype=np.float64)
+        by_column = np.asarray(by_column, dtype=np.float64)
     except (TypeError, ValueError) as error:
         raise ValueError(
             f"'noise_factor' must be of numbers. Got {noise_factor!r}."
         ) from error
-    if of_columns.shape != (n_features,):
+    if by_column.shape != (n_features,):
         raise ValueError(
             f"'noise_factor' must be one number, or one for each of the {n_features} "
-            f"columns of X. Got an array of shape {of_columns.shape}."
+            f"columns of X. Got an array of shape {by_column.shape}."
         )
-    if not (np.isfinite(of_columns).all() and of_columns.min() >= 0):
+    if not (np.isfinite(by_column).all() and by_column.min() >= 0):
         raise ValueError(
             f"'noise_factor' must be finite and at least 0. Got {noise_factor!r}."
         )
-    return of_columns
+    return by_column

@@ -297,7 +297,7 @@ def test_divergence_names_the_learning_rate(small):
 )
 def test_warm_start_with_another_kind_of_network(small, params):
     dae = small(warm_start=True).fit(FRAME)
-    with pytest.raises(ValueError, match="go on from a network with"):
+    with pytest.raises(ValueError, match="now ask for another one"):
         dae.set_params(**params).fit(FRAME)
 
 
