@@ -16,6 +16,7 @@ CELLS_AT_ONCE = 2**20
 
 def row_chunks(n_rows: int, n_columns: int) -> list[slice]:
     """Cut rows into slices, each of about `CELLS_AT_ONCE` cells."""
+    # A row of more cells than that is a chunk of its own.
     size = max(1, CELLS_AT_ONCE // max(1, n_columns))
     return [slice(i, min(i + size, n_rows)) for i in range(0, n_rows, size)]
 
@@ -111,6 +112,7 @@ class SparseCells:
     def rows(self, index: Tensor | slice) -> Cells:
         """Select the rows at `index` as dense cells."""
         positions = index if isinstance(index, slice) else index.numpy(force=True)
+        # `numbers` are stored relative to `zeros`, so that most of them are 0.
         dense = torch.from_numpy(self.numbers[positions].toarray() + self.zeros)
         return Cells(dense, torch.empty(len(dense), 0, dtype=torch.int8)).to(
             self.device

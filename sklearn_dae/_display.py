@@ -267,6 +267,7 @@ class NoiseFactorDisplay(_Display):
         best = {}
         # Candidates whose fit failed have no score: they come first and lose.
         means = np.nan_to_num(results[f"mean_test_{metric}"], nan=-np.inf)
+        # The best candidate of each noise and factor comes last and overwrites others.
         for candidate in np.argsort(means, kind="stable"):
             if "noise_factor" in tried[candidate]:
                 noise = str(tried[candidate].get("noise", ""))
@@ -425,6 +426,7 @@ class FeaturesDisplay(_Display):
                 f"'X' must hold at least two rows to have principal components. Got "
                 f"{len(features)}."
             )
+        # Two principal components need two columns.
         if features.shape[1] == 1:
             features = np.pad(features, ((0, 0), (0, 1)))
         pca = PCA(2, random_state=0).set_output(transform="default")
@@ -478,6 +480,7 @@ class FeaturesDisplay(_Display):
         # The dtype that the labels have without the missing ones.
         labels = np.array(list(self.y[~missing]))
         components = self.components[~missing]
+        # Many numbers are a quantity rather than classes.
         different = np.unique(labels)
         if len(different) > 12 and np.issubdtype(labels.dtype, np.number):
             style = {"c": labels, "cmap": "viridis"}
@@ -657,6 +660,7 @@ def _framed(images):
     if images.ndim == 4:
         images = images.transpose(0, 2, 3, 1)
     width = [(0, 0), (1, 1), (1, 1), (0, 0)][: images.ndim]
+    # NaN is drawn transparent.
     return np.pad(images, width, constant_values=np.nan)
 
 
@@ -700,6 +704,7 @@ def _names_of(estimator, shown, rows, columns):
     """Name the shown rows and columns, and count the columns of the table."""
     names = getattr(estimator, "feature_names_in_", None)
     if names is None:
+        # As in get_feature_names_out of scikit-learn.
         names = [f"x{i}" for i in range(estimator.n_features_in_)]
     return {
         "row_names": [str(name) for name in getattr(shown, "index", rows)],
@@ -889,6 +894,7 @@ def _differ(given, clean):
         return missing(given)
     both = missing(given) & missing(clean)
     either = missing(given) | missing(clean)
+    # Comparing NaN or pd.NA would give False or an error: compare the other cells.
     known = np.where(either, None, given), np.where(either, None, clean)
     return (known[0] != known[1]) | (either & ~both)
 
@@ -1004,6 +1010,7 @@ class CellErrorsDisplay(_CellsDisplay):
         self._color_cells(ax, self.errors, 4, im_kw)
         for cell, error in np.ndenumerate(self.errors):
             text = _short(self.cells[cell])
+            # From 1.0 on, the column's mean would have been a better guess.
             if error > 1:
                 text += f"\nnot {_short(self.expected[cell])}"
             color = DARK_GREY if np.isnan(error) else "white" if error > 3 else "black"

@@ -36,6 +36,7 @@ def unfit_arguments(function: Callable[..., Any], n: int) -> Signature | None:
     except ValueError:  # Some functions written in C have no signature.
         return None
     try:
+        # Binding checks defaults and *args, which counting parameters would not.
         arguments.bind(*[None] * n)
     except TypeError:
         return arguments
@@ -99,6 +100,7 @@ def check_validation_fraction(validation_fraction: float, n_rows: int) -> None:
 def resolve_batch_size(batch_size: str | int, n_rows: int) -> int:
     """Compute the largest number of rows of a batch."""
     if isinstance(batch_size, str):
+        # A small table gets small batches, and so enough updates in an epoch.
         batch_size = min(256, max(32, n_rows // 40))
     return min(batch_size, n_rows)
 
@@ -142,19 +144,26 @@ def find_categorical(
     if categorical_features is None:
         return mask
     if isinstance(categorical_features, str):
+        # For an array, which has no kinds, the mask stays False.
         mask[: len(kinds)] = np.isin(kinds, ["categorical", "boolean"])
         return mask
     columns = np.asarray(categorical_features, dtype=object).tolist()
+    # A bool is an integer, too: test for a mask before positions.
     if columns and all(isinstance(is_chosen, bool) for is_chosen in columns):
-        if len(columns) != n_features:
-            raise ValueError(
-                f"'categorical_features' as a mask must have one bool for each of the "
-                f"{n_features} columns of X. Got {len(columns)}."
-            )
+        _check_mask(columns, n_features)
         return np.array(columns)
     for column in columns:
         mask[column_position(column, n_features, names, "categorical_features")] = True
     return mask
+
+
+def _check_mask(mask: Sequence[bool], n_features: int) -> None:
+    """Raise ValueError unless a mask has one bool for each column."""
+    if len(mask) != n_features:
+        raise ValueError(
+            f"'categorical_features' as a mask must have one bool for each of the "
+            f"{n_features} columns of X. Got {len(mask)}."
+        )
 
 
 def column_position(
@@ -267,6 +276,8 @@ def _noises_by_column(
         kinds[position] = [
             _check_noise(kind, column) for kind in of_column if kind is not None
         ]
+    # A noise works on all columns at once, with a factor of 0 where it is not meant.
+    # So the first noises of all columns are one turn, and so on.
     noises = []
     for turn in range(max(map(len, kinds))):
         of_turn = np.array([k[turn] if turn < len(k) else "" for k in kinds])

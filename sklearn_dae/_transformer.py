@@ -647,6 +647,7 @@ class DenoisingAutoencoderTransformer(
             and also where there is nothing to predict.
         """
         table = self._read(X)
+        # Always the same groups, so that candidates of a search compare.
         random_state = np.random.RandomState(0)
         learned = self._codec.learned
         error = baseline = 0.0
@@ -710,6 +711,7 @@ class DenoisingAutoencoderTransformer(
         tags = super().__sklearn_tags__()
         tags.input_tags.allow_nan = True
         tags.input_tags.categorical = True
+        # Quantiles of sparse columns would make zeros something else.
         tags.input_tags.sparse = self.scaling != "quantile"
         tags.transformer_tags.preserves_dtype = ["float32"]
         return tags
@@ -720,7 +722,7 @@ class DenoisingAutoencoderTransformer(
         before = vars(self).copy()
         try:
             yield
-        except BaseException:
+        except BaseException:  # KeyboardInterrupt, too.
             vars(self).clear()
             vars(self).update(before)
             raise
@@ -917,7 +919,10 @@ class DenoisingAutoencoderTransformer(
         )
 
     def _keep(self, codec, net, history, goes_on, progress=None):
-        """Set the fitted attributes, when nothing can fail any more."""
+        """Set the fitted attributes, when nothing can fail any more.
+
+        Lists are new ones: `_all_or_nothing` restores the old ones after an error.
+        """
         self._progress = progress
         self._layout, self._codec = codec.layout, codec
         self.net_ = net
@@ -945,6 +950,7 @@ class DenoisingAutoencoderTransformer(
 
     def _impute_sparse(self, table):
         """Return the CSR matrix of a Table with its missing cells filled."""
+        # Only chunks with missing cells become dense.
         X = table.numeric.copy()
         for rows in prediction_chunks(self.net_.module_, len(table)):
             begin, end = X.indptr[rows.start], X.indptr[rows.stop]

@@ -144,11 +144,14 @@ class CellsEncoder(nn.Module):
             self._fill_bins(numeric, out=bins).sub_(self.encoded_center)
         inputs[:, :n_encoded].nan_to_num_()
         if codes.shape[1]:
-            one_hot = inputs[:, n_encoded:].zero_()
-            places = codes.clamp_min(0) + self.offsets
-            # A missing cell writes a zero.
-            one_hot.scatter_(1, places, (codes >= 0).to(inputs.dtype))
+            self._write_one_hot(codes, inputs[:, n_encoded:])
         return inputs
+
+    def _write_one_hot(self, codes: Tensor, out: Tensor) -> None:
+        """Write the one-hot codes of all categorical columns side by side to `out`."""
+        places = codes.clamp_min(0) + self.offsets
+        # A missing cell writes a zero.
+        out.zero_().scatter_(1, places, (codes >= 0).to(out.dtype))
 
 
 class Autoencoder(nn.Module):

@@ -161,6 +161,7 @@ class _Encoder(nn.Module):
         super().__init__()
         self.image = nn.Unflatten(1, (maps[0], *sizes[0]))
         self.layers = nn.ModuleList(
+            # With this padding the output is half the input, for odd kernels.
             nn.Conv2d(n_in, n_out, kernel_size, STRIDE, padding=kernel_size // 2)
             for n_in, n_out in pairwise(maps)
         )
@@ -172,6 +173,7 @@ class _Encoder(nn.Module):
 
     def _maps(self, inputs: Tensor) -> list[Tensor]:
         """Compute the maps of each convolution."""
+        # A row holds its image flattened, so that it has columns as any table has.
         maps = [self.image(inputs)]
         for layer in self.layers:
             maps.append(layer(maps[-1]).relu())
@@ -182,6 +184,8 @@ class _Encoder(nn.Module):
 
     def stack(self, inputs: Tensor) -> list[Tensor]:
         """Compute the averaged maps of each layer, and the latent layer."""
+        # Whole maps would be thousands of features. Averages over the fields of a grid
+        # keep roughly where in the image something is.
         maps = self._maps(inputs)
         pooled = [
             adaptive_avg_pool2d(of_layer, grid).flatten(1)

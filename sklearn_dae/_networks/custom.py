@@ -47,6 +47,7 @@ class DrawFrom(TorchFunctionMode):
         args: Sequence[Any] = (),
         kwargs: dict[str, Any] | None = None,
     ) -> Any:
+        # PyTorch calls this instead of each of its functions within the context.
         kwargs = kwargs or {}
         draws = "generator" in kwargs or getattr(func, "__name__", "") in DRAWING
         if draws and kwargs.get("generator") is None:
@@ -92,10 +93,12 @@ class CustomAutoencoder(Autoencoder):
         super().__init__(cells, n_components, representation)
         n_inputs = cells.n_inputs
         _check_takes_sizes(network)
+        # A buffer, not a parameter: the decoder may have a bias of its own to train.
         bias = torch.zeros(n_inputs, dtype=torch.float32)
         self.register_buffer("output_bias", bias)
         with DrawFrom(torch.Generator().manual_seed(seed)):
             self.encoder, self.decoder = _check_pair(network(n_inputs, n_components))
+            # A user who has set another default dtype builds modules of that.
             self.float()
             self._try(torch.randn(N_TRIAL_ROWS, n_inputs, dtype=torch.float32))
 
@@ -159,18 +162,22 @@ class CustomAutoencoder(Autoencoder):
         self.repair(rows)
         for hook in hooks:
             hook.remove()
+        # Modules of unknown kinds have at least one for each parameter.
         return max(counts[0], sum(counts[1:]))
 
     def _check_repeatable(self, rows: Tensor) -> None:
         """Raise ValueError if the modules draw at random in training."""
         # Running modules in training may change their buffers and the global generator.
         state, drawn = deepcopy(self.state_dict()), torch.get_rng_state()
+        # Batch normalisation changes its state, but gives the same output twice. So
+        # compare two outputs from the same state.
         first = self.train().repair(rows)
         self.load_state_dict(state)
         second = self.repair(rows)
         self.load_state_dict(state)
         self.eval()
         if not torch.allclose(first, second, rtol=0, atol=0, equal_nan=True):
+            # The caller's generator must not show that the fit was tried.
             torch.set_rng_state(drawn)
             drawing = [m for m in self.modules() if "Dropout" in type(m).__name__]
             raise ValueError(
@@ -217,7 +224,7 @@ def _run_checked(
     )
     try:
         output = module(inputs)
-    except Exception as error:
+    except Exception as error:  # Whatever the user's code raises.
         raise ValueError(f"{rule} Got {type(error).__name__}: {error}") from error
     if not isinstance(output, Tensor) or output.shape != expected:
         raise ValueError(f"{rule} Got {_shape(output)}.")
@@ -231,6 +238,7 @@ def _check_stack(blocks: Sequence[Any], latent: Tensor) -> None:
         len(shapes) < max(1, len(blocks))
         or any(len(shape) != 2 or shape[0] != len(latent) for shape in shapes)
         or shapes[-1] != latent.shape
+        # `inverse_transform` reads the latent layer from the end of the stack.
         or not torch.allclose(blocks[-1], latent, equal_nan=True)
     ):
         raise ValueError(

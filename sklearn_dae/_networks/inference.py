@@ -22,6 +22,7 @@ def features(network: Autoencoder, cells: Cells) -> np.ndarray:
             output = torch.cat(network.stack(*blocks), 1)
         else:
             output = network.latent(*blocks)
+    # Without the rows that `_whole_vectors` has appended.
     return output[: cells.n_rows].numpy(force=True)
 
 
@@ -58,6 +59,7 @@ def decode(
 
 def prediction_chunks(network: Autoencoder, n_rows: int) -> list[slice]:
     """Cut rows into slices that go through the network one after the other."""
+    # The output and the stack are the largest arrays for a row.
     return row_chunks(n_rows, network.cells.n_outputs + sum(network.block_sizes))
 
 

@@ -48,6 +48,7 @@ def expected_cells(
     output: Tensor, loss: str, n_levels: Sequence[int]
 ) -> tuple[Tensor, Tensor]:
     """Turn an output into numbers and the probabilities of all levels."""
+    # Softmax and sigmoid are part of the loss in training, so they are applied here.
     n_numeric = output.shape[1] - sum(n_levels)
     numeric = output[:, :n_numeric]
     blocks = [

@@ -104,8 +104,10 @@ class ColumnStatistics(NamedTuple):
         low, high = np.full(X.shape[1], np.nan), np.full(X.shape[1], np.nan)
         for rows in chunks:
             n_observed += (~np.isnan(X[rows])).sum(axis=0)
+            # fmin and fmax ignore NaN where there is a number, without a warning.
             low = np.fmin(low, np.fmin.reduce(X[rows]))
             high = np.fmax(high, np.fmax.reduce(X[rows]))
+        # A sum over no value is 0, and so is its mean then.
         n_observed = np.maximum(n_observed, 1)
         unit = _unit(low, high)
         total, squares = np.zeros(X.shape[1]), np.zeros(X.shape[1])
@@ -174,6 +176,7 @@ class Levels:
         ranked = [level for level, _ in counts.most_common()] or [fallback]
         n_frequent = len(ranked)
         if min_frequency is not None:
+            # A float is a fraction of the rows, missing cells included.
             if not isinstance(min_frequency, Integral):
                 min_frequency = min_frequency * len(values)
             n_frequent = sum(count >= min_frequency for count in counts.values())
@@ -198,6 +201,7 @@ class Levels:
 
     def encode(self, values):
         """Turn cells into codes, `MISSING` or `UNSEEN` where there is no level."""
+        # A dict lookup: cells may be any hashable objects, which NumPy cannot sort.
         codes = self._codes
         return np.array(
             [

@@ -115,6 +115,7 @@ class Numbers:
         self.X = X[names]
         self.names = names
         self.shape = (len(X), len(names))
+        # Then pandas converts a whole block at once, which is much faster.
         kinds = (kind_of(self.X[name]) for name in names)
         self._all_numeric = all(kind == "numeric" for kind in kinds)
 
@@ -206,11 +207,13 @@ def fill_column(column, missing, cells, template):
     # The column cannot hold every other cell: repeat one that is used in their place.
     cells = _nearest(np.where(missing, cells, cells[missing][:1]), template)
     if _is_pandas_series(column):
+        # A pandas categorical refuses values that are not among its categories.
         if hasattr(column, "cat"):
             new = [level for level in set(cells) if level not in column.cat.categories]
             column = column.cat.add_categories(new)
         return column.mask(missing, _series_like(column, cells, column.index))
     polars = sys.modules["polars"]
+    # zip_with needs columns of one dtype, which can hold the levels of training.
     if column.dtype == polars.Null:
         column = column.cast(template.dtype)
     elif column.dtype != template.dtype and hasattr(column.dtype, "categories"):
@@ -223,6 +226,7 @@ def _series_like(column, cells, index=None):
     cells = _nearest(cells, column)
     if _is_pandas_series(column):
         return type(column)(cells, index=index).astype(column.dtype)
+    # polars converts a list of objects to a dtype, but not an array of objects.
     if cells.dtype == object:
         return type(column)(column.name, cells.tolist(), dtype=column.dtype)
     return type(column)(column.name, cells).cast(column.dtype)
@@ -233,6 +237,7 @@ def _nearest(cells, column):
     if cells.dtype.kind != "f":
         return cells
     if _is_pandas_series(column):
+        # Nullable and Arrow dtypes name the NumPy dtype of their numbers.
         dtype = getattr(column.dtype, "numpy_dtype", column.dtype)
     else:
         dtype = column.clear().to_numpy().dtype

@@ -84,6 +84,7 @@ class Layout:
             The table as the user passed it. Validation may have changed its type.
         """
         is_frame = frames.is_frame(template)
+        # A fitted estimator must hold no rows of the user.
         self.template_ = frames.without_rows(template) if is_frame else None
         self.dtype_ = _array_dtype(X)
         self.numeric_ = np.flatnonzero(~is_categorical)
@@ -125,6 +126,7 @@ class Layout:
 
     def _fallback_level(self, position):
         """Choose the level of a column without any observed cell."""
+        # A cell without information is decoded to it, so it must suit the dtype.
         if self.template_ is None:
             return "" if self.dtype_.kind == "O" else 0.0
         column = self.template_[self.template_.columns[position]]
@@ -153,6 +155,7 @@ class Layout:
             return
         for k, position in enumerate(self.categorical_):
             observed = table.codes[:, k] != MISSING
+            # Some unseen levels are normal. Only unseen ones may be another type.
             if not observed.any() or (table.codes[observed, k] != UNSEEN).any():
                 continue
             column = X[X.columns[position]]
@@ -172,6 +175,7 @@ class Layout:
             with self._name_column(position):
                 codes[:, k] = self.levels_[k].encode(_values(X, position))
         if sparse.issparse(X):
+            # CSR is the format whose rows are selected fast.
             numeric = _canonical(X.tocsr())
             infinite = numeric.indices[np.isinf(numeric.data)]
             if len(infinite):
@@ -219,6 +223,7 @@ class Layout:
 
     def empty_codes(self, n_rows):
         """Make an array of codes, of the smallest dtype for all levels, to be set."""
+        # Codes take most of the memory of a table of categories.
         largest = max(map(len, self.levels_), default=1) - 1
         dtype = next(
             t for t in (np.int8, np.int16, np.int32) if largest <= np.iinfo(t).max
@@ -251,6 +256,7 @@ class Layout:
 
         `table` is the Table that was read from `X`.
         """
+        # The numbers of a large DataFrame become an array here.
         table = table.rows(slice(None))
         missing = self.missing(table)
         columns = self._columns(expected)
@@ -275,6 +281,7 @@ class Layout:
 
     def _fill_frame(self, X, missing, columns):
         """Fill a DataFrame of the training table's library column by column."""
+        # Columns without missing cells are passed on as they are, without a copy.
         filled = {name: X[name] for name in X.columns}
         for j in np.flatnonzero(missing.any(axis=0)):
             name = X.columns[j]

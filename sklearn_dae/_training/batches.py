@@ -66,6 +66,7 @@ class CorruptibleRows(Dataset[Any]):
     def _weights(self, clean: Cells, corrupted: Cells) -> Cells:
         # `emphasis` where corrupted, 1 - `emphasis` where intact, 0 where missing.
         numeric, codes = (
+            # In place, because fresh memory costs more than this arithmetic.
             is_corrupted.to(torch.float32)
             .mul_(2 * self.emphasis - 1)
             .add_(1 - self.emphasis)
@@ -106,6 +107,7 @@ class ShuffledBatches:
     ):
         self.dataset = dataset
         self.n_batches = n_batches(len(dataset), batch_size)
+        # Small batches are prepared together, large ones alone.
         self.n_at_once = max(1, NUMBERS_AT_ONCE // (batch_size * max(1, n_inputs)))
         self.encode = encode
 
@@ -120,6 +122,7 @@ class ShuffledBatches:
         batches = order.tensor_split(self.n_batches)
         for first in range(0, self.n_batches, self.n_at_once):
             group = batches[first : first + self.n_at_once]
+            # One call for all rows of the group, then split into its batches.
             noisy, clean, weights = rows.corrupted(torch.cat(group), rows.generator)
             sizes = [len(batch) for batch in group]
             blocks = [

@@ -35,6 +35,7 @@ def _uniform(like: Tensor, generator: Generator) -> Tensor:
 def _pick(cells: Cells, noise_factor: Cells, generator: Generator) -> Cells:
     """Draw the mask of cells to corrupt, with the probability of each column."""
     numeric, codes = (
+        # A probability of 1 or more picks every cell: draws are below 1.
         (_uniform(block, generator) < probability) & ~missing
         for block, probability, missing in zip(
             cells, noise_factor, cells.missing(), strict=True
@@ -68,6 +69,7 @@ def _swap(
     """Replace the picked cells of a block by `draw`, which is called for these only."""
     if not block.numel():
         return block
+    # Few cells are picked, so drawing for all of them would cost more.
     places = picked.view(-1).nonzero().squeeze(1)
     drawn = draw(places % block.shape[1], generator)
     return block.reshape(-1).scatter(0, places, drawn).view_as(block)
@@ -134,6 +136,7 @@ def custom(function: Callable[..., object]) -> Noise:
     ) -> tuple[Cells, Cells]:
         clean = cells.numeric
         seed = torch.randint(2**62, (1,), generator=generator, device=clean.device)
+        # Copies: the function may change its arguments.
         X = clean.cpu().numpy().copy()
         factors = noise_factor.numeric.cpu().numpy().copy()
         rng = np.random.default_rng(int(seed))
@@ -145,6 +148,7 @@ def custom(function: Callable[..., object]) -> Noise:
                 f"{tuple(clean.shape)}. Got an array of shape {noisy.shape}"
                 f"{' with infinite values' if np.isinf(noisy).any() else ''}."
             )
+        # A missing cell stays missing, whatever the function returns for it.
         numeric = torch.tensor(noisy, device=clean.device)
         numeric = torch.where(clean.isnan(), clean, numeric)
         disturbed = (numeric != clean) & ~clean.isnan()
@@ -201,6 +205,7 @@ class Corruption:
             cells, corrupted = noise(
                 cells, noise_factor, self.donors, self.columns, generator
             )
+            # A cell that several noises picked counts as corrupted once.
             masks.append(corrupted)
         numeric, codes = (reduce(or_, blocks) for blocks in zip(*masks, strict=True))
         return cells, Cells(numeric, codes)

@@ -65,6 +65,7 @@ class Progress(NamedTuple):
 def check_device(device: str) -> None:
     """Raise ValueError if PyTorch cannot compute on `device` here."""
     try:
+        # Some devices hold tensors, but have no generator.
         torch.empty(0, device=device)
         Generator(device)
     except (RuntimeError, AssertionError) as error:
@@ -97,6 +98,7 @@ def fit_net(
     train, columns = train.to(parameters.device), columns.to(parameters.device)
     means = baseline_output(parameters.loss, columns.center, columns.frequencies)
     baseline = _baseline(parameters, train, columns, means, previous)
+    # A column whose mean is always right cannot be predicted better.
     learnable = Cells(baseline.numeric > 0, baseline.codes > 0)
     corruption = Corruption(noises, train, columns)
 
@@ -153,6 +155,7 @@ def _baseline(
         return Cells(
             previous.criterion__numeric_baseline, previous.criterion__codes_baseline
         ).to(parameters.device)
+    # 0 log 0 is NaN for PyTorch, but 0 in an entropy.
     entropies = [-(p * p.log()).nansum() for p in columns.frequencies]
     return Cells(
         mean_errors(parameters.loss, train, means[: len(columns.center)]),
@@ -164,6 +167,7 @@ def _variance(
     loss: str, train: Cells | SparseCells, columns: ColumnSummary, baseline: Cells
 ) -> Tensor:
     """Compute the variance of each numeric column."""
+    # The mean squared error of predicting the mean is the variance.
     if loss == "squared_error":
         return baseline.numeric
     return mean_errors("squared_error", train, columns.center)
@@ -174,6 +178,7 @@ def _draw_sample(
 ) -> Cells:
     """Draw the rows that quantiles of numbers and spreads of features are taken of."""
     width = network.cells.n_inputs + sum(network.block_sizes)
+    # Very wide tables need a minimum, or there would be no quantiles.
     n_rows = max(256, min(SAMPLE_ROWS, SAMPLE_NUMBERS // width))
     order = torch.randperm(cells.n_rows, generator=generator, device=cells.device)
     return cells.rows(order[:n_rows])
@@ -197,6 +202,7 @@ def _resume(
 
 def _outline(network: Autoencoder) -> tuple[str, dict[str, torch.Size]]:
     """Describe a network: its modules without addresses, and the shapes of tensors."""
+    # The representation of a module tells classes and settings, but not all shapes.
     shapes = {name: value.shape for name, value in network.state_dict().items()}
     return re.sub(r" at 0x[0-9a-f]+", "", repr(network)), shapes
 
@@ -209,6 +215,7 @@ def _finish(
     has_spreads: bool,
 ) -> Progress:
     """Make the net fit for prediction only, and return the progress."""
+    # Before the average replaces the weights: training goes on from the weights.
     optimizer = {n: v.clone().cpu() for n, v in net.optimizer_.progress.items()}
     net.optimizer_.use_average()
     net.module_.eval()
@@ -276,5 +283,6 @@ def _merge(before: Moments, now: Moments) -> Moments:
     """Combine moments: of previous rows no more count than make up `FEWEST_ROWS`."""
     n_before = min(before.n_rows, max(0, FEWEST_ROWS - now.n_rows))
     n_rows = n_before + now.n_rows
+    # lerp: (1 - w) before + w now, with w the share of the new rows.
     means = before.means.to(now.means.device).lerp(now.means, now.n_rows / n_rows)
     return Moments(means, n_rows)

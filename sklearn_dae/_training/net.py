@@ -155,6 +155,7 @@ class AutoencoderNet(NeuralNet):
             return
         self.module_.train()
         losses = []
+        # The history already has an entry for this epoch.
         n_before = (len(self.history) - 1) * len(iterator)
         for update, batch in enumerate(iterator, n_before):
             if not self.optimizer_.averages:
@@ -190,6 +191,7 @@ class AutoencoderNet(NeuralNet):
     def train_step(self, batch: TrainingBatch, **fit_params: Any) -> dict[str, Tensor]:
         inputs, target = batch
         output = self.passes_.forward(inputs)
+        # Gradients are written out, so this needs no autograd (but see `Autograd`).
         loss, gradient = self.criterion_.with_gradient(output, target)
         self.passes_.backward(gradient)
         parameters = self.module_.named_parameters()
@@ -200,6 +202,7 @@ class AutoencoderNet(NeuralNet):
 
     def trim_for_prediction(self) -> None:
         super().trim_for_prediction()
+        # They hold the memory of a batch.
         del self.passes_
         unshare_parameters(self.module_)
 
@@ -223,6 +226,7 @@ def check_callbacks(callbacks: Sequence[Any] | None, early_stopping: bool) -> No
                 f"with, scoring(net, X, y=None), for there is no y. Got "
                 f"{callback.scoring!r}."
             )
+        # skorch would fail only at the end of the first epoch.
         monitor = getattr(callback, "monitor", None)
         if not early_stopping and monitor in ("valid_loss", "valid_loss_best"):
             raise ValueError(
@@ -244,6 +248,8 @@ def build_net(
         **_module_parameters(parameters, generator),
         module__n_numeric=len(columns.center),
         module__n_levels=columns.n_levels,
+        module__n_components=parameters.n_components,
+        module__representation=parameters.representation,
         criterion=ReconstructionLoss,
         criterion__loss=parameters.loss,
         criterion__n_levels=columns.n_levels,
@@ -272,24 +278,19 @@ def build_net(
 def _module_parameters(
     parameters: TrainingParameters, generator: torch.Generator
 ) -> dict[str, Any]:
-    """Choose the class of the network and its parameters, by skorch's names."""
-    common = {
-        "module__n_components": parameters.n_components,
-        "module__representation": parameters.representation,
-    }
+    """Choose the class of the network and its own parameters, by skorch's names."""
     if parameters.network == "mlp":
         return {
             "module": DenoisingAutoencoder,
             "module__hidden_layer_sizes": parameters.hidden_layer_sizes,
             "module__activation": parameters.activation,
-            **common,
         }
+    # The user's modules are built on the CPU, with a generator of their own.
     seed = torch.randint(2**62, (1,), generator=generator, device=generator.device)
     return {
         "module": CustomAutoencoder,
         "module__network": parameters.network,
         "module__seed": int(seed),
-        **common,
     }
 
 
@@ -304,6 +305,7 @@ def _callbacks(parameters: TrainingParameters, early_stopping: bool) -> list[Any
             patience=parameters.n_iter_no_change,
             threshold=parameters.tol,
             threshold_mode="abs",
+            # Restores the weights from memory; no file is written.
             load_best=True,
             sink=print if parameters.verbose > 1 else noop,
         )
@@ -328,6 +330,7 @@ def run(net: AutoencoderNet, rows: CorruptibleRows) -> History:
                 isinstance(callback, DivergenceCheck) and callback.is_in_epoch_
                 for callback in callbacks
             )
+        # Without any epoch, callbacks would find no loss.
         if net.history:
             net.notify("on_train_end", X=rows, y=None)
     finally:
@@ -340,5 +343,6 @@ def run(net: AutoencoderNet, rows: CorruptibleRows) -> History:
 
 def _losses(net: AutoencoderNet, name: str) -> list[float]:
     """List one loss of each epoch that trained on all its batches."""
+    # An epoch that Ctrl-C has cut short has no training loss.
     trained = [epoch for epoch in net.history if "train_loss" in epoch]
     return [float(epoch.get(name, math.nan)) for epoch in trained]

@@ -92,6 +92,7 @@ class FlatAdamW(Optimizer):
         self.flat = nn.Parameter(torch.cat([p.detach().flatten() for p in views]))
         self.flat.grad = torch.zeros_like(self.flat)
         super().__init__([self.flat], {"lr": lr, "weight_decay": weight_decay})
+        # PyTorch makes this state at the first step, but `resume` needs it before.
         self.state[self.flat] = {
             "step": self.flat.new_zeros(()),
             "exp_avg": torch.zeros_like(self.flat),
@@ -102,6 +103,7 @@ class FlatAdamW(Optimizer):
         for p, value, gradient in zip(
             views, self.flat.detach().split(sizes), gradients, strict=True
         ):
+            # Views: one update of the flat tensor changes all parameters.
             p.data = value.view_as(p)
             p.grad = gradient.view_as(p)
 
@@ -150,6 +152,7 @@ class FlatAdamW(Optimizer):
         if self.averages:
             if self.average is None:
                 self.average = self.flat.detach().clone()
+            # Polynomial-decay averaging, see [2]: the first step has the weight 1.
             weight = AVERAGED_PART / (state["step"] + (AVERAGED_PART - 1))
             self.average.lerp_(self.flat, weight)
 
@@ -226,6 +229,7 @@ class Backpropagation:
             DERIVATIVES[activation](gradient, self.layer_outputs[k])
             torch.mm(gradient.T, self.layer_inputs[k], out=weight_gradient)
             torch.sum(gradient, 0, out=bias_gradient)
+            # The inputs of the first layer are data: nobody needs their gradient.
             if k:
                 gradient = torch.mm(gradient, weight, out=buffers[k - 1][1])
 

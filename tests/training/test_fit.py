@@ -4,6 +4,7 @@ import os
 import subprocess
 import sys
 
+import numpy as np
 import pytest
 import torch
 from skorch.callbacks import Callback
@@ -52,3 +53,28 @@ print({"torch._dynamo", "sympy"} & set(sys.modules))
         env=os.environ,
     )
     assert found.stdout == "set()\n"
+
+
+def test_only_partial_fit_keeps_moments(table):
+    dae = small().fit(table)
+    assert dae._progress is None
+    state = dae.net_.module_.state_dict()
+    assert not {"moments", "n_measured"} & set(state)
+    moments = dae.partial_fit(table)._progress.moments
+    assert moments.means.shape == (2, dae.transform(table).shape[1])
+
+
+def test_scales_of_fit_count_as_much_as_those_of_a_thousand_rows(table):
+    dae = small(learning_rate_init=1e-12).fit(table)
+    before = dae.net_.module_.spreads.clone()
+    for row in table[:5, None]:
+        dae.partial_fit(row)
+    changed = dae.net_.module_.spreads / before
+    np.testing.assert_allclose(changed, 1.0, atol=0.02)
+
+
+def test_a_network_of_the_same_shapes_is_another_one_with_another_activation(table):
+    dae = small(warm_start=True).fit(table)
+    match = r"(?s)It was.*activation='relu'.*and is.*activation='tanh'"
+    with pytest.raises(ValueError, match=match):
+        dae.set_params(activation="tanh").fit(table)
