@@ -755,13 +755,14 @@ class DenoisingAutoencoderTransformer(
         # scikit-learn validates parameters at the first call only.
         self._validate_params()
         self._check_parameters()
-        previous = getattr(self, "net_", None)
-        previous_loss = previous.criterion__loss if previous else self.loss
+        goes_on = hasattr(self, "net_")
+        previous = self.net_ if goes_on else None
+        previous_loss = previous.criterion__loss if goes_on else self.loss
         check_partial_fit(self.early_stopping, self.loss, previous_loss)
-        progress = self._progress if previous else None
+        progress = self._progress if goes_on else None
         # Later calls draw from the generator of the first one.
         random_state = None if progress else check_random_state(self.random_state)
-        codec, table = self._learn_table(X, random_state, bool(previous), min_rows=1)
+        codec, table = self._learn_table(X, random_state, goes_on, min_rows=1)
         noises = self._resolve_noises(codec.layout)
         cells = codec.encode(table)
         del table
@@ -772,7 +773,7 @@ class DenoisingAutoencoderTransformer(
         )
         if history.interrupted:
             raise KeyboardInterrupt
-        self._keep(codec, net, history, bool(previous), progress)
+        self._keep(codec, net, history, goes_on, progress)
         return self
 
     def _check_parameters(self):

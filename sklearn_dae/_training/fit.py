@@ -283,6 +283,6 @@ def _merge(before: Moments, now: Moments) -> Moments:
     """Combine moments: of previous rows no more count than make up `FEWEST_ROWS`."""
     n_before = min(before.n_rows, max(0, FEWEST_ROWS - now.n_rows))
     n_rows = n_before + now.n_rows
-    # lerp: (1 - w) before + w now, with w the share of the new rows.
+    # lerp: (1 - w) before + w now, with w the fraction of new rows.
     means = before.means.to(now.means.device).lerp(now.means, now.n_rows / n_rows)
     return Moments(means, n_rows)

@@ -27,7 +27,7 @@ IN_PLACE: dict[str, Callable[[Tensor], Tensor]] = {
 }
 _aten = torch.ops.aten
 # Derivatives: turn a gradient with respect to the result of an activation into one with
-# respect to its argument, in place. The second argument is what the layer kept: the
+# respect to its argument, in place. The second argument is what the layer keeps: the
 # result of the activations above, the argument of the others.
 DERIVATIVES: dict[str, Callable[[Tensor, Tensor], Tensor]] = {
     "identity": lambda gradient, _: gradient,

@@ -486,7 +486,7 @@ def test_a_frame_of_sparse_columns_stays_sparse(small):
 
 @pytest.mark.parametrize("names", [["a", "b"], ["a", "b", "k"], ["k"]])
 @pytest.mark.parametrize("library", ["pandas", "polars"])
-def test_frames_in_pieces_give_the_bits_of_whole_ones(
+def test_frames_in_chunks_give_the_bits_of_whole_ones(
     small, monkeypatch, library, names
 ):
     rng = np.random.default_rng(0)
