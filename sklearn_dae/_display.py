@@ -47,7 +47,7 @@ def _check_has(estimator, attribute, kind):
 
 
 def _rows_of(X, rows):
-    """Some rows of a table, as a DataFrame or a dense array."""
+    """Select rows of a table, as a DataFrame or a dense array."""
     if hasattr(X, "iloc"):
         return X.iloc[rows]
     if hasattr(X, "tocsr"):
@@ -316,7 +316,7 @@ class NoiseFactorDisplay(_Display):
 
 
 def _metric_of(search):
-    """The metric to plot of a search, as `cv_results_` calls it."""
+    """Find the metric to plot of a search, by its name in `cv_results_`."""
     metrics = [
         name.removeprefix("mean_test_")
         for name in search.cv_results_
@@ -334,7 +334,7 @@ def _metric_of(search):
 
 
 def _tried(results):
-    """The parameters that each candidate tried, by their names without the step's."""
+    """List the parameters of each candidate, by names without that of the step."""
     tried = [
         {name.split("__")[-1]: value for name, value in params.items()}
         for params in results["params"]
@@ -631,7 +631,7 @@ class ReconstructionDisplay(_Display):
 
 
 def _image_shape(estimator, image_shape):
-    """The shape of the images in rows of a transformer, given or its network's."""
+    """Find the shape of images: `image_shape`, or that of the network if None."""
     if image_shape is None:
         image_shape = getattr(estimator.network, "image_shape", None)
     if image_shape is None:
@@ -656,7 +656,7 @@ def _image_shape(estimator, image_shape):
 
 
 def _framed(images):
-    """Images with channels last, if any, and an empty line around each."""
+    """Put channels last, if any, and an empty line around each image."""
     if images.ndim == 4:
         images = images.transpose(0, 2, 3, 1)
     width = [(0, 0), (1, 1), (1, 1), (0, 0)][: images.ndim]
@@ -696,7 +696,7 @@ class _CellsDisplay(_Display):
 
 
 def _largest(of_columns, n_columns):
-    """Positions, in order, of the columns with the largest numbers."""
+    """Find the positions, in order, of the columns with the largest numbers."""
     return np.sort(np.argsort(-of_columns, kind="stable")[:n_columns])
 
 
@@ -888,7 +888,7 @@ def _check_same_shape(given, clean):
 
 
 def _differ(given, clean):
-    """Which cells differ from the clean ones; without those, which are missing."""
+    """Compute the mask of cells that differ from clean ones, or are missing if None."""
     missing = np.vectorize(is_missing, otypes=[bool])
     if clean is None:
         return missing(given)
@@ -1021,7 +1021,7 @@ class CellErrorsDisplay(_CellsDisplay):
 
 
 def _short(value):
-    """A cell as a short text."""
+    """Write a cell as a short text."""
     if is_missing(value):
         return "missing"
     if isinstance(value, (float, np.floating)):

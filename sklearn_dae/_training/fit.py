@@ -227,7 +227,7 @@ def _finish(
     return Progress(optimizer, moments, generator.get_state(), str(generator.device))
 
 
-@torch.inference_mode()
+@torch.no_grad()
 def _fit_spreads(
     network: Autoencoder, sample: Cells, before: Moments | None, has_spreads: bool
 ) -> Moments:
