@@ -2,7 +2,6 @@
 
 # First, since it checks the versions of the libraries.
 from . import _compat  # noqa: F401
-from ._conv import ConvNetwork
 from ._display import (
     CellErrorsDisplay,
     FeaturesDisplay,
@@ -11,6 +10,7 @@ from ._display import (
     ReconstructionDisplay,
     RepairedCellsDisplay,
 )
+from ._networks.conv import ConvNetwork
 from ._transformer import DenoisingAutoencoderTransformer
 
 __all__ = [

@@ -1,4 +1,4 @@
-"""Cells: what every room passes on, one number or one category code a cell."""
+"""Cells, one number or one category code each: what the sub-packages pass on."""
 
 from __future__ import annotations
 
@@ -10,21 +10,22 @@ import torch
 from scipy import sparse
 from torch import Generator, Tensor
 
-# Cells gone through at once, so that no second copy of a table is ever held.
+# Cells of a chunk. Chunks keep a second copy of a whole table out of memory.
 CELLS_AT_ONCE = 2**20
 
 
-def pieces_of(n_rows: int, n_columns: int) -> list[slice]:
-    """Slices of rows to go through a table in pieces of about `CELLS_AT_ONCE` cells."""
+def row_chunks(n_rows: int, n_columns: int) -> list[slice]:
+    """Cut rows into slices, each of about `CELLS_AT_ONCE` cells."""
+    # A row of more cells than that is a chunk of its own.
     size = max(1, CELLS_AT_ONCE // max(1, n_columns))
     return [slice(i, min(i + size, n_rows)) for i in range(0, n_rows, size)]
 
 
 class Cells(NamedTuple):
-    """The cells of some rows, numeric columns and categorical columns apart.
+    """The cells of some rows: one block of numbers, one block of category codes.
 
-    The same pair of blocks also carries whatever goes with each cell (masks, weights)
-    or with each column (corruption rates).
+    The same pair of blocks also holds values for each cell (masks, weights) or for each
+    column (`noise_factor`).
 
     Attributes
     ----------
@@ -38,26 +39,26 @@ class Cells(NamedTuple):
     codes: Tensor
 
     def rows(self, index: Tensor | slice) -> Cells:
-        """The cells of the rows picked by `index`."""
+        """Select the cells of the rows at `index`."""
         if isinstance(index, slice):
             return Cells(self.numeric[index], self.codes[index])
-        # The fastest of the ways to index.
+        # index_select is faster than indexing by a tensor.
         return Cells(*(block.index_select(0, index) for block in self))
 
     def draw_numeric(self, columns: Tensor, generator: Generator) -> Tensor:
-        """A number of each of these columns, from a row of its own drawn at random."""
+        """Draw one number for each entry of `columns`, each from a random row."""
         return _draw(self.numeric, columns, generator)
 
     def draw_codes(self, columns: Tensor, generator: Generator) -> Tensor:
-        """A code of each of these columns, from a row of its own drawn at random."""
+        """Draw one code for each entry of `columns`, each from a random row."""
         return _draw(self.codes, columns, generator)
 
     def missing(self) -> Cells:
-        """A mask of the missing cells."""
+        """Compute the mask of the missing cells."""
         return Cells(self.numeric.isnan(), self.codes < 0)
 
     def to(self, device: str | torch.device) -> Cells:
-        """The same cells on another device."""
+        """Move the cells to another device."""
         return Cells(self.numeric.to(device), self.codes.to(device))
 
     @property
@@ -73,20 +74,21 @@ def _draw(block: Tensor, columns: Tensor, generator: Generator) -> Tensor:
     donors = torch.randint(
         len(block), columns.shape, generator=generator, device=block.device
     )
+    # Index the flattened block: faster than indexing by rows and columns.
     return block.reshape(-1).index_select(0, donors * block.shape[1] + columns)
 
 
 class SparseCells:
-    """The cells of a sparse table, dense only for the rows that are asked for.
+    """The cells of a sparse table. Only the rows that are selected become dense.
 
     Parameters
     ----------
     numbers : csr_array of shape (n_rows, n_numeric), float32
-        Scaled values less `zeros`.
+        Scaled values minus `zeros`, so that a zero of the table stays a zero.
     zeros : ndarray of shape (n_numeric,), float32
-        What a zero of the table is after scaling.
+        The scaled value of a zero of the table, for each column.
     device : torch.device or str
-        Where the rows are wanted.
+        Device of the selected rows.
     """
 
     def __init__(
@@ -101,41 +103,44 @@ class SparseCells:
 
     @cached_property
     def _by_column(self) -> tuple[Tensor, Tensor]:
-        """The values column by column, a zero at the end, and where columns begin."""
+        """The stored values column by column, and where each column begins."""
         by_column = self.numbers.tocsc()
+        # One zero more, at position -1: the value of all cells that are not stored.
         values = torch.from_numpy(np.append(by_column.data, np.float32(0)))
         return values, torch.from_numpy(by_column.indptr.astype(np.int64))
 
     def rows(self, index: Tensor | slice) -> Cells:
-        """The dense cells of the rows picked by `index`."""
-        picked = index if isinstance(index, slice) else index.numpy(force=True)
-        dense = torch.from_numpy(self.numbers[picked].toarray() + self.zeros)
+        """Select the rows at `index` as dense cells."""
+        positions = index if isinstance(index, slice) else index.numpy(force=True)
+        # `numbers` are stored relative to `zeros`, so that most of them are 0.
+        dense = torch.from_numpy(self.numbers[positions].toarray() + self.zeros)
         return Cells(dense, torch.empty(len(dense), 0, dtype=torch.int8)).to(
             self.device
         )
 
     def draw_numeric(self, columns: Tensor, generator: Generator) -> Tensor:
-        """A number of each of these columns, from a row of its own drawn at random."""
-        values, ends = self._by_column
+        """Draw one number for each entry of `columns`, each from a random row."""
+        values, starts = self._by_column
         donors = torch.randint(
             self.n_rows, columns.shape, generator=generator, device=generator.device
         ).cpu()
         columns = columns.cpu()
-        # As if each column began with its values and the zeros came after.
-        is_zero = donors >= ends.diff()[columns]
-        places = (ends[columns] + donors).masked_fill(is_zero, -1)
+        # The order of the rows does not matter here, so a column is read as its stored
+        # values followed by its zeros: a donor beyond the stored values is a zero.
+        is_zero = donors >= starts.diff()[columns]
+        places = (starts[columns] + donors).masked_fill(is_zero, -1)
         zeros = torch.from_numpy(self.zeros)
         return (values[places] + zeros[columns]).to(self.device)
 
     def draw_codes(self, columns: Tensor, generator: Generator) -> Tensor:
-        """No codes: a sparse table has no categorical columns to draw for.
+        """Draw no code: a sparse table has no categorical columns.
 
-        Noises look this up on every pool of donors, but have no cell to call it for.
+        Noises look this method up on all donors, but call it for no cell here.
         """
         return torch.empty(0, dtype=torch.int8, device=self.device)
 
     def to(self, device: str | torch.device) -> SparseCells:
-        """The same cells for another device."""
+        """Set the device of the selected rows."""
         return SparseCells(self.numbers, self.zeros, device)
 
     @property
@@ -144,16 +149,16 @@ class SparseCells:
 
 
 class ColumnSummary(NamedTuple):
-    """What training must know of the columns beside their cells.
+    """What training needs to know of the columns, besides their cells.
 
     Attributes
     ----------
     center, low, high : Tensor of shape (n_numeric,), float32
         Mean, minimum and maximum of each numeric column, scaled.
     frequencies : tuple of n_categorical Tensors of shape (n_levels,), float32
-        Shares of the levels of each categorical column.
+        Relative frequencies of the levels of each categorical column.
     bounded : bool
-        Whether `low` and `high` are the ends of a valid range, which noise must keep.
+        Whether noise must keep numbers between `low` and `high`.
     """
 
     center: Tensor
@@ -164,14 +169,14 @@ class ColumnSummary(NamedTuple):
 
     @property
     def n_levels(self) -> tuple[int, ...]:
-        return tuple(len(shares) for shares in self.frequencies)
+        return tuple(map(len, self.frequencies))
 
     def to(self, device: str | torch.device) -> ColumnSummary:
-        """The same summary on another device."""
+        """Move the summary to another device."""
         return ColumnSummary(
             self.center.to(device),
             self.low.to(device),
             self.high.to(device),
-            tuple(shares.to(device) for shares in self.frequencies),
+            tuple(of_levels.to(device) for of_levels in self.frequencies),
             self.bounded,
         )

@@ -7,9 +7,10 @@ from __future__ import annotations
 
 import numpy as np
 from sklearn.utils import check_consistent_length, column_or_1d
+from sklearn.utils._plotting import _validate_style_kwargs
 from sklearn.utils.validation import check_is_fitted
 
-from ._frames import check_collected, is_missing
+from ._tables.frames import check_collected, is_missing
 
 # Okabe and Ito's colours: the colour-blind tell them apart, and they show on white and
 # on black.
@@ -45,7 +46,7 @@ def _check_has(estimator, attribute, kind):
 
 
 def _rows_of(X, rows):
-    """Some rows of a table, as a DataFrame or a dense array."""
+    """Select rows of a table, as a DataFrame or a dense array."""
     check_collected(X)
     if hasattr(X, "iloc"):
         return X.iloc[rows]
@@ -54,30 +55,22 @@ def _rows_of(X, rows):
     return (X if hasattr(X, "shape") else np.asarray(X))[rows]
 
 
+def _style(defaults, keywords):
+    """Merge keyword arguments of an artist; the user's overrule the defaults."""
+    return _validate_style_kwargs(defaults, keywords or {})
+
+
 class _Display:
-    """What all displays share: axes of their own unless some are given."""
+    """What all displays share: new axes, unless some are given."""
 
     figsize = (6.4, 4.8)
 
-    def plot(self, *, ax=None):
-        """Plot what the display holds.
-
-        Parameters
-        ----------
-        ax : matplotlib Axes, default=None
-            Axes to plot on; new ones if None.
-
-        Returns
-        -------
-        display : object
-            Itself.
-        """
+    def _set_axes(self, ax):
         if ax is None:
             _, ax = _pyplot().subplots(figsize=self.figsize, layout="constrained")
         self.ax_ = ax
         self.figure_ = ax.figure
-        self._draw(ax)
-        return self
+        return ax
 
 
 class LossCurveDisplay(_Display):
@@ -99,6 +92,12 @@ class LossCurveDisplay(_Display):
         Axes with the curves.
     figure_ : matplotlib Figure
         Figure that they are in.
+    lines_ : list of matplotlib Line2D
+        Curve of the training losses, and of the validation losses if there are any.
+    marker_ : matplotlib Line2D or None
+        Marker of the best epoch; None if there is no epoch.
+    baseline_ : matplotlib Line2D
+        Line at 1.0, what the columns' means cost.
 
     See Also
     --------
@@ -119,7 +118,9 @@ class LossCurveDisplay(_Display):
         self.validation_loss_curve = validation_loss_curve
 
     @classmethod
-    def from_estimator(cls, estimator, *, ax=None):
+    def from_estimator(
+        cls, estimator, *, ax=None, line_kw=None, marker_kw=None, baseline_kw=None
+    ):
         """Plot the losses of a fitted transformer.
 
         Parameters
@@ -128,6 +129,12 @@ class LossCurveDisplay(_Display):
             The fitted transformer.
         ax : matplotlib Axes, default=None
             Axes to plot on; new ones if None.
+        line_kw : dict, default=None
+            Keyword arguments for :meth:`matplotlib.axes.Axes.plot` of the curves.
+        marker_kw : dict, default=None
+            Keyword arguments for :meth:`matplotlib.axes.Axes.plot` of the best epoch.
+        baseline_kw : dict, default=None
+            Keyword arguments for :meth:`matplotlib.axes.Axes.axhline` at 1.0.
 
         Returns
         -------
@@ -138,26 +145,56 @@ class LossCurveDisplay(_Display):
         return cls(
             loss_curve=estimator.loss_curve_,
             validation_loss_curve=estimator.validation_loss_curve_,
-        ).plot(ax=ax)
+        ).plot(ax=ax, line_kw=line_kw, marker_kw=marker_kw, baseline_kw=baseline_kw)
 
-    def _draw(self, ax):
+    def plot(self, *, ax=None, line_kw=None, marker_kw=None, baseline_kw=None):
+        """Plot the losses.
+
+        Parameters
+        ----------
+        ax : matplotlib Axes, default=None
+            Axes to plot on; new ones if None.
+        line_kw : dict, default=None
+            Keyword arguments for :meth:`matplotlib.axes.Axes.plot` of the curves.
+        marker_kw : dict, default=None
+            Keyword arguments for :meth:`matplotlib.axes.Axes.plot` of the best epoch.
+        baseline_kw : dict, default=None
+            Keyword arguments for :meth:`matplotlib.axes.Axes.axhline` at 1.0.
+
+        Returns
+        -------
+        display : object
+            The display itself.
+        """
+        ax = self._set_axes(ax)
         curves = {"training rows": self.loss_curve}
         if self.validation_loss_curve:
             curves["validation rows"] = self.validation_loss_curve
-        for (label, losses), color, style in zip(
+        self.lines_ = []
+        for (label, losses), color, linestyle in zip(
             curves.items(), COLORS, ["-", "--"], strict=False
         ):
+            style = {"color": color, "linestyle": linestyle, "label": label}
             epochs = np.arange(1, len(losses) + 1)
-            ax.plot(epochs, losses, style, color=color, label=label)
-        # Without any epoch, after Ctrl-C in the first one, none is the best.
-        if len(losses):
-            best = int(np.nanargmin(losses))
-            label = f"best: epoch {best + 1}"
-            ax.plot(best + 1, losses[best], "o", color=color, label=label)
-        ax.axhline(1.0, color=GREY, linewidth=1, linestyle=":", label="columns' means")
+            self.lines_ += ax.plot(epochs, losses, **_style(style, line_kw))
+        self.marker_ = self._mark_best(ax, losses, color, marker_kw)
+        style = {"color": GREY, "linewidth": 1, "linestyle": ":"}
+        style = _style({**style, "label": "columns' means"}, baseline_kw)
+        self.baseline_ = ax.axhline(1.0, **style)
         ax.set(xlabel="epoch", ylabel="loss under noise")
         ax.xaxis.get_major_locator().set_params(integer=True)
         ax.legend()
+        return self
+
+    def _mark_best(self, ax, losses, color, marker_kw):
+        """Mark the epoch with the smallest loss, if there is any epoch."""
+        if not len(losses):  # After Ctrl-C in the first epoch.
+            return None
+        best = int(np.nanargmin(losses))
+        style = {"color": color, "marker": "o", "linestyle": "none"}
+        style = _style({**style, "label": f"best: epoch {best + 1}"}, marker_kw)
+        (marker,) = ax.plot(best + 1, losses[best], **style)
+        return marker
 
 
 class NoiseFactorDisplay(_Display):
@@ -179,6 +216,8 @@ class NoiseFactorDisplay(_Display):
         Axes with the scores.
     figure_ : matplotlib Figure
         Figure that they are in.
+    errorbar_ : list of matplotlib ErrorbarContainer
+        Scores of each noise, in the order of `scores`.
 
     Examples
     --------
@@ -196,7 +235,7 @@ class NoiseFactorDisplay(_Display):
         self.scores = scores
 
     @classmethod
-    def from_estimator(cls, estimator, *, ax=None):
+    def from_estimator(cls, estimator, *, ax=None, errorbar_kw=None):
         """Plot the scores of a fitted search.
 
         Parameters
@@ -208,6 +247,8 @@ class NoiseFactorDisplay(_Display):
             out. Of several metrics the one that `refit` names is taken.
         ax : matplotlib Axes, default=None
             Axes to plot on; new ones if None.
+        errorbar_kw : dict, default=None
+            Keyword arguments for :meth:`matplotlib.axes.Axes.errorbar`.
 
         Returns
         -------
@@ -226,6 +267,7 @@ class NoiseFactorDisplay(_Display):
         best = {}
         # Candidates whose fit failed have no score: they come first and lose.
         means = np.nan_to_num(results[f"mean_test_{metric}"], nan=-np.inf)
+        # The best candidate of each noise and factor comes last and overwrites others.
         for candidate in np.argsort(means, kind="stable"):
             if "noise_factor" in tried[candidate]:
                 noise = str(tried[candidate].get("noise", ""))
@@ -238,25 +280,43 @@ class NoiseFactorDisplay(_Display):
             )
             scores.setdefault(noise, []).append((factor, *of_candidate))
         return cls(scores={name: np.array(s).T for name, s in scores.items()}).plot(
-            ax=ax
+            ax=ax, errorbar_kw=errorbar_kw
         )
 
-    def _draw(self, ax):
+    def plot(self, *, ax=None, errorbar_kw=None):
+        """Plot the scores.
+
+        Parameters
+        ----------
+        ax : matplotlib Axes, default=None
+            Axes to plot on; new ones if None.
+        errorbar_kw : dict, default=None
+            Keyword arguments for :meth:`matplotlib.axes.Axes.errorbar`.
+
+        Returns
+        -------
+        display : object
+            The display itself.
+        """
+        ax = self._set_axes(ax)
+        self.errorbar_ = []
         for k, (noise, (factors, means, deviations)) in enumerate(self.scores.items()):
-            ax.errorbar(
-                *(factors, means, deviations),
-                color=COLORS[k % len(COLORS)],
-                marker=MARKERS[k % len(MARKERS)],
-                capsize=3,
-                label=noise or "not searched",
-            )
+            style = {
+                "color": COLORS[k % len(COLORS)],
+                "marker": MARKERS[k % len(MARKERS)],
+                "capsize": 3,
+                "label": noise or "not searched",
+            }
+            style = _style(style, errorbar_kw)
+            self.errorbar_.append(ax.errorbar(factors, means, deviations, **style))
         ax.set(xlabel="noise_factor", ylabel="mean score of the folds")
         if len(self.scores) > 1:
             ax.legend(title="noise")
+        return self
 
 
 def _metric_of(search):
-    """The metric to plot of a search, as `cv_results_` calls it."""
+    """Find the metric to plot of a search, by its name in `cv_results_`."""
     metrics = [
         name.removeprefix("mean_test_")
         for name in search.cv_results_
@@ -274,7 +334,7 @@ def _metric_of(search):
 
 
 def _tried(results):
-    """The parameters that each candidate tried, by their names without the step's."""
+    """List the parameters of each candidate, by names without that of the step."""
     tried = [
         {name.split("__")[-1]: value for name, value in params.items()}
         for params in results["params"]
@@ -310,6 +370,9 @@ class FeaturesDisplay(_Display):
         Axes with the points.
     figure_ : matplotlib Figure
         Figure that they are in.
+    scatter_ : list of matplotlib PathCollection
+        Points of rows without a label if there are any, then those of each label, or
+        of all other rows.
 
     See Also
     --------
@@ -332,7 +395,7 @@ class FeaturesDisplay(_Display):
         self.y_name = y_name
 
     @classmethod
-    def from_estimator(cls, estimator, X, y=None, *, ax=None):
+    def from_estimator(cls, estimator, X, y=None, *, ax=None, scatter_kw=None):
         """Plot the features that a fitted transformer gives rows.
 
         Parameters
@@ -346,6 +409,8 @@ class FeaturesDisplay(_Display):
             different numbers are taken as quantities.
         ax : matplotlib Axes, default=None
             Axes to plot on; new ones if None.
+        scatter_kw : dict, default=None
+            Keyword arguments for :meth:`matplotlib.axes.Axes.scatter`.
 
         Returns
         -------
@@ -364,6 +429,7 @@ class FeaturesDisplay(_Display):
                 f"'X' must hold at least two rows to have principal components. Got "
                 f"{len(features)}."
             )
+        # Two principal components need two columns.
         if features.shape[1] == 1:
             features = np.pad(features, ((0, 0), (0, 1)))
         pca = PCA(2, random_state=0).set_output(transform="default")
@@ -373,46 +439,75 @@ class FeaturesDisplay(_Display):
             # As objects: numbers would be made of pandas' booleans.
             y=None if y is None else column_or_1d(np.asarray(y, dtype=object)),
             y_name=getattr(y, "name", None),
-        ).plot(ax=ax)
+        ).plot(ax=ax, scatter_kw=scatter_kw)
 
-    def _draw(self, ax):
-        style = {"s": 14, "alpha": 0.8, "linewidths": 0}
+    def plot(self, *, ax=None, scatter_kw=None):
+        """Plot the features.
+
+        Parameters
+        ----------
+        ax : matplotlib Axes, default=None
+            Axes to plot on; new ones if None.
+        scatter_kw : dict, default=None
+            Keyword arguments for :meth:`matplotlib.axes.Axes.scatter`.
+
+        Returns
+        -------
+        display : object
+            The display itself.
+        """
+        ax = self._set_axes(ax)
+        self.scatter_ = []
         if self.y is None:
-            ax.scatter(*self.components.T, color=COLORS[0], **style)
+            self._scatter(ax, self.components, scatter_kw, color=COLORS[0])
         else:
-            missing = np.array([is_missing(label) for label in self.y])
-            if missing.any():
-                points = self.components[missing]
-                ax.scatter(*points.T, color=GREY, label="missing", **style)
-            # The type that the labels have without the missing ones.
-            labels = np.array(list(self.y[~missing]))
-            self._draw_labelled(ax, self.components[~missing], labels, style)
-            if ax.get_legend_handles_labels()[0]:
-                ax.legend(
-                    title=self.y_name,
-                    loc="upper left",
-                    bbox_to_anchor=(1.0, 1.0),
-                    fontsize="small",
-                )
-        shares = [f"{share:.0%}" for share in self.explained_variance_ratio]
+            self._scatter_by_label(ax, scatter_kw)
+        ratios = [f"{ratio:.0%}" for ratio in self.explained_variance_ratio]
         ax.set(
-            xlabel=f"1st principal component of the features ({shares[0]})",
-            ylabel=f"2nd principal component ({shares[1]})",
+            xlabel=f"1st principal component of the features ({ratios[0]})",
+            ylabel=f"2nd principal component ({ratios[1]})",
         )
+        return self
 
-    def _draw_labelled(self, ax, components, labels, style):
+    def _scatter(self, ax, components, scatter_kw, **style):
+        style = {"s": 14, "alpha": 0.8, "linewidths": 0, **style}
+        points = ax.scatter(*components.T, **_style(style, scatter_kw))
+        self.scatter_.append(points)
+        return points
+
+    def _scatter_by_label(self, ax, scatter_kw):
+        missing = np.array([is_missing(label) for label in self.y])
+        if missing.any():
+            components = self.components[missing]
+            self._scatter(ax, components, scatter_kw, color=GREY, label="missing")
+        # The dtype that the labels have without the missing ones.
+        labels = np.array(list(self.y[~missing]))
+        components = self.components[~missing]
+        # Many numbers are a quantity rather than classes.
         different = np.unique(labels)
         if len(different) > 12 and np.issubdtype(labels.dtype, np.number):
-            points = ax.scatter(*components.T, c=labels, cmap="viridis", **style)
+            style = {"c": labels, "cmap": "viridis"}
+            points = self._scatter(ax, components, scatter_kw, **style)
             self.figure_.colorbar(points, ax=ax, label=self.y_name)
-            return
+        else:
+            self._scatter_classes(ax, components, labels, different, scatter_kw)
+        if ax.get_legend_handles_labels()[0]:
+            ax.legend(
+                title=self.y_name,
+                loc="upper left",
+                bbox_to_anchor=(1.0, 1.0),
+                fontsize="small",
+            )
+
+    def _scatter_classes(self, ax, components, labels, different, scatter_kw):
         for k, label in enumerate(different):
-            ax.scatter(
-                *components[labels == label].T,
+            self._scatter(
+                ax,
+                components[labels == label],
+                scatter_kw,
                 color=COLORS[k % len(COLORS)],
                 marker=MARKERS[k // len(COLORS) % len(MARKERS)],
                 label=str(label),
-                **style,
             )
 
 
@@ -434,6 +529,8 @@ class ReconstructionDisplay(_Display):
         Axes with the images.
     figure_ : matplotlib Figure
         Figure that they are in.
+    im_ : matplotlib AxesImage
+        All images, side by side in one.
 
     Examples
     --------
@@ -453,7 +550,15 @@ class ReconstructionDisplay(_Display):
 
     @classmethod
     def from_estimator(
-        cls, estimator, X, *, image_shape=None, X_clean=None, n_images=8, ax=None
+        cls,
+        estimator,
+        X,
+        *,
+        image_shape=None,
+        X_clean=None,
+        n_images=8,
+        ax=None,
+        im_kw=None,
     ):
         """Plot images and how a fitted transformer repairs them.
 
@@ -473,6 +578,8 @@ class ReconstructionDisplay(_Display):
             Largest number of images to show.
         ax : matplotlib Axes, default=None
             Axes to plot on; new ones if None.
+        im_kw : dict, default=None
+            Keyword arguments for :meth:`matplotlib.axes.Axes.imshow`.
 
         Returns
         -------
@@ -488,8 +595,8 @@ class ReconstructionDisplay(_Display):
         _check_has(estimator, "reconstruct", TRANSFORMER)
         image_shape = _image_shape(estimator, image_shape)
         rows = slice(n_images)
-        some = _rows_of(X, rows)
-        lines = {"given": some, "repaired": estimator.reconstruct(some)}
+        shown = _rows_of(X, rows)
+        lines = {"given": shown, "repaired": estimator.reconstruct(shown)}
         if X_clean is not None:
             lines = {"clean": _rows_of(X_clean, rows), **lines}
             _check_same_shape(lines["given"], lines["clean"])
@@ -497,21 +604,37 @@ class ReconstructionDisplay(_Display):
         images = {
             n: np.asarray(X, dtype=float).reshape(shape) for n, X in lines.items()
         }
-        return cls(images=images).plot(ax=ax)
+        return cls(images=images).plot(ax=ax, im_kw=im_kw)
 
-    def _draw(self, ax):
+    def plot(self, *, ax=None, im_kw=None):
+        """Plot the images.
+
+        Parameters
+        ----------
+        ax : matplotlib Axes, default=None
+            Axes to plot on; new ones if None.
+        im_kw : dict, default=None
+            Keyword arguments for :meth:`matplotlib.axes.Axes.imshow`.
+
+        Returns
+        -------
+        display : object
+            The display itself.
+        """
+        ax = self._set_axes(ax)
         lines = [_framed(images) for images in self.images.values()]
         mosaic = np.vstack([np.hstack(list(line)) for line in lines])
-        ax.imshow(mosaic, cmap="gray")
+        self.im_ = ax.imshow(mosaic, **_style({"cmap": "gray"}, im_kw))
         height = lines[0].shape[1]
         ax.set_yticks((np.arange(len(lines)) + 0.5) * height - 0.5, list(self.images))
         ax.set_xticks([])
         ax.tick_params(length=0)
         ax.spines[:].set_visible(False)
+        return self
 
 
 def _image_shape(estimator, image_shape):
-    """The shape of the images in rows of a transformer, given or its network's."""
+    """Find the shape of images: `image_shape`, or that of the network if None."""
     if image_shape is None:
         image_shape = getattr(estimator.network, "image_shape", None)
     if image_shape is None:
@@ -536,10 +659,11 @@ def _image_shape(estimator, image_shape):
 
 
 def _framed(images):
-    """Images with channels last, if any, and an empty line around each."""
+    """Put channels last, if any, and an empty line around each image."""
     if images.ndim == 4:
         images = images.transpose(0, 2, 3, 1)
     width = [(0, 0), (1, 1), (1, 1), (0, 0)][: images.ndim]
+    # NaN is drawn transparent.
     return np.pad(images, width, constant_values=np.nan)
 
 
@@ -558,23 +682,35 @@ class _CellsDisplay(_Display):
         if len(self.column_names) < self.n_features:
             ax.set_xlabel(f"{len(self.column_names)} of {self.n_features} columns")
 
-    def _write(self, ax, row, column, text, color):
-        style = {"ha": "center", "va": "center", "fontsize": "small"}
-        ax.text(column, row, text, color=color, **style)
+    def _color_cells(self, ax, values, vmax, im_kw):
+        style = {"cmap": "Oranges", "vmin": 0, "vmax": vmax, "aspect": "auto"}
+        self.im_ = ax.imshow(values, **_style(style, im_kw))
+        self.text_ = np.empty(values.shape, dtype=object)
+
+    def _write(self, ax, cell, text, color, text_kw):
+        style = {
+            "horizontalalignment": "center",
+            "verticalalignment": "center",
+            "fontsize": "small",
+            "color": color,
+        }
+        row, column = cell
+        self.text_[cell] = ax.text(column, row, text, **_style(style, text_kw))
 
 
 def _largest(of_columns, n_columns):
-    """Positions, in order, of the columns with the largest numbers."""
+    """Find the positions, in order, of the columns with the largest numbers."""
     return np.sort(np.argsort(-of_columns, kind="stable")[:n_columns])
 
 
-def _names_of(estimator, some, rows, columns):
-    """Names of some rows and columns, and how many columns there are."""
+def _names_of(estimator, shown, rows, columns):
+    """Name the shown rows and columns, and count the columns of the table."""
     names = getattr(estimator, "feature_names_in_", None)
     if names is None:
+        # As in get_feature_names_out of scikit-learn.
         names = [f"x{i}" for i in range(estimator.n_features_in_)]
     return {
-        "row_names": [str(name) for name in getattr(some, "index", rows)],
+        "row_names": [str(name) for name in getattr(shown, "index", rows)],
         "column_names": [str(names[column]) for column in columns],
         "n_features": len(names),
     }
@@ -607,6 +743,10 @@ class RepairedCellsDisplay(_CellsDisplay):
         Axes with the cells.
     figure_ : matplotlib Figure
         Figure that they are in.
+    im_ : matplotlib AxesImage
+        Colours of the cells.
+    text_ : ndarray of shape (n_rows, n_columns), of matplotlib Text
+        Text of each cell.
 
     See Also
     --------
@@ -647,7 +787,16 @@ class RepairedCellsDisplay(_CellsDisplay):
 
     @classmethod
     def from_estimator(
-        cls, estimator, X, *, X_clean=None, n_rows=6, n_columns=8, ax=None
+        cls,
+        estimator,
+        X,
+        *,
+        X_clean=None,
+        n_rows=6,
+        n_columns=8,
+        ax=None,
+        im_kw=None,
+        text_kw=None,
     ):
         """Plot rows and how a fitted transformer repairs them.
 
@@ -667,6 +816,10 @@ class RepairedCellsDisplay(_CellsDisplay):
             Largest number of columns to show: those with the most marked cells.
         ax : matplotlib Axes, default=None
             Axes to plot on; new ones if None.
+        im_kw : dict, default=None
+            Keyword arguments for :meth:`matplotlib.axes.Axes.imshow`.
+        text_kw : dict, default=None
+            Keyword arguments for :meth:`matplotlib.axes.Axes.text`.
 
         Returns
         -------
@@ -679,8 +832,8 @@ class RepairedCellsDisplay(_CellsDisplay):
             If the clean rows are not of the shape of the others.
         """
         _check_has(estimator, "reconstruct", TRANSFORMER)
-        some = _rows_of(X, slice(n_rows))
-        tables = {"given": some, "repaired": estimator.reconstruct(some)}
+        shown = _rows_of(X, slice(n_rows))
+        tables = {"given": shown, "repaired": estimator.reconstruct(shown)}
         if X_clean is not None:
             tables["clean"] = _rows_of(X_clean, slice(n_rows))
         cells = {name: np.asarray(t, dtype=object) for name, t in tables.items()}
@@ -693,21 +846,39 @@ class RepairedCellsDisplay(_CellsDisplay):
             given=cells["given"][:, columns],
             repaired=cells["repaired"][:, columns],
             clean=None if X_clean is None else cells["clean"][:, columns],
-            **_names_of(estimator, some, range(len(changed)), columns),
-        ).plot(ax=ax)
+            **_names_of(estimator, shown, range(len(changed)), columns),
+        ).plot(ax=ax, im_kw=im_kw, text_kw=text_kw)
 
-    def _draw(self, ax):
-        ax.imshow(self.changed, cmap="Oranges", vmin=0, vmax=3, aspect="auto")
-        for (row, column), changed in np.ndenumerate(self.changed):
-            text = _short(self.given[row, column])
+    def plot(self, *, ax=None, im_kw=None, text_kw=None):
+        """Plot the cells.
+
+        Parameters
+        ----------
+        ax : matplotlib Axes, default=None
+            Axes to plot on; new ones if None.
+        im_kw : dict, default=None
+            Keyword arguments for :meth:`matplotlib.axes.Axes.imshow`.
+        text_kw : dict, default=None
+            Keyword arguments for :meth:`matplotlib.axes.Axes.text`.
+
+        Returns
+        -------
+        display : object
+            The display itself.
+        """
+        ax = self._set_axes(ax)
+        self._color_cells(ax, self.changed, 3, im_kw)
+        for cell, changed in np.ndenumerate(self.changed):
+            text = _short(self.given[cell])
             if changed:
-                text += f"\n→ {_short(self.repaired[row, column])}"
+                text += f"\n→ {_short(self.repaired[cell])}"
                 if self.clean is not None:
-                    text += f"\n({_short(self.clean[row, column])})"
-            self._write(ax, row, column, text, "black" if changed else DARK_GREY)
+                    text += f"\n({_short(self.clean[cell])})"
+            self._write(ax, cell, text, "black" if changed else DARK_GREY, text_kw)
         self._name_cells(ax)
         had_been = "" if self.clean is None else " (what it had been)"
         ax.set_title(f"given → repaired{had_been}", fontsize="medium", loc="left")
+        return self
 
 
 def _check_same_shape(given, clean):
@@ -720,12 +891,13 @@ def _check_same_shape(given, clean):
 
 
 def _differ(given, clean):
-    """Which cells differ from the clean ones; without those, which are missing."""
+    """Compute the mask of cells that differ from clean ones, or are missing if None."""
     missing = np.vectorize(is_missing, otypes=[bool])
     if clean is None:
         return missing(given)
     both = missing(given) & missing(clean)
     either = missing(given) | missing(clean)
+    # Comparing NaN or pd.NA would give False or an error: compare the other cells.
     known = np.where(either, None, given), np.where(either, None, clean)
     return (known[0] != known[1]) | (either & ~both)
 
@@ -756,6 +928,10 @@ class CellErrorsDisplay(_CellsDisplay):
         Axes with the cells.
     figure_ : matplotlib Figure
         Figure that they are in.
+    im_ : matplotlib AxesImage
+        Colours of the cells.
+    text_ : ndarray of shape (n_rows, n_columns), of matplotlib Text
+        Text of each cell.
 
     Examples
     --------
@@ -776,7 +952,9 @@ class CellErrorsDisplay(_CellsDisplay):
         self.n_features = n_features
 
     @classmethod
-    def from_estimator(cls, estimator, X, *, n_rows=6, n_columns=8, ax=None):
+    def from_estimator(
+        cls, estimator, X, *, n_rows=6, n_columns=8, ax=None, im_kw=None, text_kw=None
+    ):
         """Plot the oddest rows, oddest first, and their oddest columns.
 
         Parameters
@@ -792,6 +970,10 @@ class CellErrorsDisplay(_CellsDisplay):
             these rows.
         ax : matplotlib Axes, default=None
             Axes to plot on; new ones if None.
+        im_kw : dict, default=None
+            Keyword arguments for :meth:`matplotlib.axes.Axes.imshow`.
+        text_kw : dict, default=None
+            Keyword arguments for :meth:`matplotlib.axes.Axes.text`.
 
         Returns
         -------
@@ -800,30 +982,49 @@ class CellErrorsDisplay(_CellsDisplay):
         """
         _check_has(estimator, "cell_errors", TRANSFORMER)
         rows = np.argsort(estimator.score_samples(X), kind="stable")[:n_rows]
-        some = _rows_of(X, rows)
-        errors = np.asarray(estimator.cell_errors(some), dtype=float)
+        shown = _rows_of(X, rows)
+        errors = np.asarray(estimator.cell_errors(shown), dtype=float)
         columns = _largest(np.nan_to_num(errors).max(axis=0), n_columns)
         return cls(
             errors=errors[:, columns],
-            cells=np.asarray(some, dtype=object)[:, columns],
-            expected=np.asarray(estimator.reconstruct(some), dtype=object)[:, columns],
-            **_names_of(estimator, some, rows, columns),
-        ).plot(ax=ax)
+            cells=np.asarray(shown, dtype=object)[:, columns],
+            expected=np.asarray(estimator.reconstruct(shown), dtype=object)[:, columns],
+            **_names_of(estimator, shown, rows, columns),
+        ).plot(ax=ax, im_kw=im_kw, text_kw=text_kw)
 
-    def _draw(self, ax):
-        fields = ax.imshow(self.errors, cmap="Oranges", vmin=0, vmax=4, aspect="auto")
-        for (row, column), error in np.ndenumerate(self.errors):
-            text = _short(self.cells[row, column])
+    def plot(self, *, ax=None, im_kw=None, text_kw=None):
+        """Plot the cells.
+
+        Parameters
+        ----------
+        ax : matplotlib Axes, default=None
+            Axes to plot on; new ones if None.
+        im_kw : dict, default=None
+            Keyword arguments for :meth:`matplotlib.axes.Axes.imshow`.
+        text_kw : dict, default=None
+            Keyword arguments for :meth:`matplotlib.axes.Axes.text`.
+
+        Returns
+        -------
+        display : object
+            The display itself.
+        """
+        ax = self._set_axes(ax)
+        self._color_cells(ax, self.errors, 4, im_kw)
+        for cell, error in np.ndenumerate(self.errors):
+            text = _short(self.cells[cell])
+            # From 1.0 on, the column's mean would have been a better guess.
             if error > 1:
-                text += f"\nnot {_short(self.expected[row, column])}"
+                text += f"\nnot {_short(self.expected[cell])}"
             color = DARK_GREY if np.isnan(error) else "white" if error > 3 else "black"
-            self._write(ax, row, column, text, color)
+            self._write(ax, cell, text, color, text_kw)
         self._name_cells(ax)
-        self.figure_.colorbar(fields, ax=ax, label="error of the cell", extend="max")
+        self.figure_.colorbar(self.im_, ax=ax, label="error of the cell", extend="max")
+        return self
 
 
 def _short(value):
-    """A cell as a short text."""
+    """Write a cell as a short text."""
     if is_missing(value):
         return "missing"
     if isinstance(value, (float, np.floating)):

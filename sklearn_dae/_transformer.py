@@ -21,28 +21,45 @@ from sklearn.utils._param_validation import Interval, RealNotInt, StrOptions
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted, validate_data
 
-from ._columns import check_no_dates, find_categorical, resolve_noises
-from ._frames import check_collected, index_of, is_frame, is_plain_numbers
-from ._table import ColumnStatistics, TableCodec, pieces_of
-from ._training import (
-    ACTIVATIONS,
-    NOISES,
-    Recipe,
-    check_callbacks,
-    check_device,
+from ._networks.autoencoder import ACTIVATIONS
+from ._networks.inference import (
     decode,
     features,
-    fit_net,
-    n_batches,
-    n_stacked,
+    n_features_out,
     predict_cells,
+    prediction_chunks,
 )
+from ._parameters import (
+    NOISE_NAMES,
+    check_loss,
+    check_partial_fit,
+    check_validation_fraction,
+    find_categorical,
+    positive_integers,
+    resolve_batch_size,
+    resolve_max_iter,
+    resolve_noises,
+)
+from ._tables.codec import Codec
+from ._tables.columns import (
+    ColumnStatistics,
+    check_no_dates,
+    check_numbers,
+    names_and_kinds,
+)
+from ._tables.frames import (
+    check_collected,
+    index_of,
+    is_frame,
+    is_plain_numbers,
+)
+from ._tables.layout import Layout
+from ._training.fit import check_device, fit_net
+from ._training.net import TrainingParameters, check_callbacks
 
-# Groups of cells that `score` hides in turn.
+# Number of groups of cells that `score` hides in turn.
 N_HIDDEN_GROUPS = 5
-# Updates of the weights that `max_iter="auto"` aims at.
-N_UPDATES = 1000
-# What to do about what NumPy and scikit-learn say of tables, by a part of it.
+# Remedies that are added to errors of NumPy and scikit-learn, by a part of the error.
 REMEDIES = {
     "could not convert": "Name columns of text in 'categorical_features', or pass a "
     "DataFrame, where their dtype tells.",
@@ -350,7 +367,7 @@ class DenoisingAutoencoderTransformer(
         ],
         "activation": [StrOptions(set(ACTIVATIONS))],
         "representation": [StrOptions({"stack", "latent"})],
-        "noise": [StrOptions(set(NOISES)), list, dict, callable, None],
+        "noise": [StrOptions(set(NOISE_NAMES)), list, dict, callable, None],
         "noise_factor": [Interval(Real, 0, None, closed="left"), "array-like", dict],
         "loss": [StrOptions({"squared_error", "absolute_error", "log_loss"})],
         "emphasis": [Interval(Real, 0, 1, closed="right")],
@@ -540,9 +557,8 @@ class DenoisingAutoencoderTransformer(
         """
         table = self._read(X)
         X_new = np.empty((len(table), self._n_features_out), dtype=np.float32)
-        stacked = self._representation == "stack"
-        for rows, part in self._parts(table):
-            X_new[rows] = features(self.net_, self._codec.encode(part), stacked)
+        for rows, chunk in self._chunks(table):
+            X_new[rows] = features(self.net_.module_, self._codec.encode(chunk))
         return X_new
 
     def inverse_transform(self, X):
@@ -565,7 +581,7 @@ class DenoisingAutoencoderTransformer(
         check_collected(X)
         index = index_of(X)
         shape = np.shape(X)
-        # First, for a table itself may be no numbers.
+        # Check this first: a table in the place of features may hold no numbers.
         if len(shape) == 2 and shape[1] not in (
             self._n_features_out,
             self._n_components,
@@ -577,10 +593,12 @@ class DenoisingAutoencoderTransformer(
             )
         X = check_array(X, input_name="X", dtype=np.float32)
         latent = X[:, -self._n_components :]
-        expected = self._codec.empty(len(X))
-        for rows in self._pieces(len(X)):
-            expected.put(rows, self._codec.decode(*decode(self.net_, latent[rows])))
-        return self._codec.write(expected, index)
+        network, loss = self.net_.module_, self.net_.criterion__loss
+        expected = self._layout.empty(len(X))
+        for rows in prediction_chunks(network, len(X)):
+            predicted = decode(network, loss, latent[rows])
+            expected.put(rows, self._codec.decode(*predicted))
+        return self._layout.write(expected, index)
 
     def reconstruct(self, X):
         """Repair rows: what the network makes of each cell, given its whole row.
@@ -599,7 +617,7 @@ class DenoisingAutoencoderTransformer(
             Rows without missing cells, as from `inverse_transform`.
         """
         expected = self._expected(self._read(X))
-        return self._codec.write(expected, index_of(X))
+        return self._layout.write(expected, index_of(X))
 
     def impute(self, X):
         """Fill missing cells with what the network expects; touch no other cell.
@@ -623,7 +641,7 @@ class DenoisingAutoencoderTransformer(
         table = self._read(X)
         if issparse(table.numeric):
             return self._impute_sparse(table)
-        return self._codec.fill(X, table, self._expected(table))
+        return self._layout.fill(X, table, self._expected(table))
 
     def score(self, X, y=None):
         """How well hidden cells are predicted from the rest of their row.
@@ -649,17 +667,18 @@ class DenoisingAutoencoderTransformer(
             and also where there is nothing to predict.
         """
         table = self._read(X)
-        deal = np.random.RandomState(0)
+        # Always the same groups, so that candidates of a search compare.
+        random_state = np.random.RandomState(0)
         learned = self._codec.learned
         error = baseline = 0.0
-        for _, part in self._parts(table):
-            shape = (len(part), self.n_features_in_)
-            groups = deal.randint(N_HIDDEN_GROUPS, size=shape)
+        for _, chunk in self._chunks(table):
+            shape = (len(chunk), self.n_features_in_)
+            groups = random_state.randint(N_HIDDEN_GROUPS, size=shape)
             for group in range(N_HIDDEN_GROUPS):
                 hidden = (groups == group) & learned
-                errors = self._errors(part, hidden)
+                errors = self._errors(chunk, hidden)
                 error += np.nansum(errors[hidden], dtype=np.float64)
-            of_means = self._codec.baseline_errors(part)[:, learned]
+            of_means = self._codec.baseline_errors(chunk)[:, learned]
             baseline += np.nansum(of_means, dtype=np.float64)
         return 1.0 - float(error / baseline) if baseline else 0.0
 
@@ -679,8 +698,8 @@ class DenoisingAutoencoderTransformer(
         """
         table = self._read(X)
         scores = np.empty(len(table), dtype=np.float32)
-        for rows, part in self._parts(table):
-            errors = self._errors(part)
+        for rows, chunk in self._chunks(table):
+            errors = self._errors(chunk)
             n_known = np.maximum((~np.isnan(errors)).sum(axis=1), 1)
             scores[rows] = -np.nansum(errors, axis=1) / n_known.astype(np.float32)
         return scores
@@ -704,25 +723,26 @@ class DenoisingAutoencoderTransformer(
         """
         table = self._read(X)
         errors = np.empty((len(table), self.n_features_in_), dtype=np.float32)
-        for rows, part in self._parts(table):
-            errors[rows] = self._errors(part)
-        return self._codec.frame(errors, index_of(X))
+        for rows, chunk in self._chunks(table):
+            errors[rows] = self._errors(chunk)
+        return self._layout.frame(errors, index_of(X))
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
         tags.input_tags.allow_nan = True
         tags.input_tags.categorical = True
+        # Quantiles of sparse columns would make zeros something else.
         tags.input_tags.sparse = self.scaling != "quantile"
         tags.transformer_tags.preserves_dtype = ["float32"]
         return tags
 
     @contextmanager
     def _all_or_nothing(self):
-        """After an error, what was learned before is there, and nothing by halves."""
+        """Restore all fitted attributes after an error."""
         before = vars(self).copy()
         try:
             yield
-        except BaseException:
+        except BaseException:  # KeyboardInterrupt, too.
             vars(self).clear()
             vars(self).update(before)
             raise
@@ -731,13 +751,15 @@ class DenoisingAutoencoderTransformer(
         self._check_parameters()
         random_state = check_random_state(self.random_state)
         goes_on = self.warm_start and hasattr(self, "net_")
-        previous = self._net_to_go_on_from() if goes_on else None
-        codec, table, noises = self._learn_table(X, random_state, goes_on)
+        codec, table = self._learn_table(X, random_state, goes_on)
+        noises = self._resolve_noises(codec.layout)
         train, valid = self._split(codec, table, random_state)
+        # Free the numbers in the table's own units before training.
         del table
-        recipe = self._recipe(train.n_rows, _seed(random_state))
+        parameters = self._training_parameters(train.n_rows, _seed(random_state))
+        previous = self.net_ if goes_on else None
         net, history, _ = fit_net(
-            train, valid, codec.summary(), noises, recipe, previous
+            train, valid, codec.summary(), noises, parameters, previous
         )
         self._keep(codec, net, history, goes_on)
         if history.interrupted:
@@ -750,27 +772,24 @@ class DenoisingAutoencoderTransformer(
         return self
 
     def _partial_fit(self, X):
-        # scikit-learn does so at the first call only.
+        # scikit-learn validates parameters at the first call only.
         self._validate_params()
         self._check_parameters()
         goes_on = hasattr(self, "net_")
-        if goes_on and self.loss != self.net_.criterion__kind:
-            raise ValueError(
-                f"partial_fit goes on with loss={self.net_.criterion__kind!r}, by "
-                f"which earlier rows were measured, but the parameters now ask for "
-                f"{self.loss!r}. Set it back, or call fit."
-            )
-        previous = self._net_to_go_on_from() if goes_on else None
+        previous = self.net_ if goes_on else None
+        previous_loss = previous.criterion__loss if goes_on else self.loss
+        check_partial_fit(self.loss, previous_loss)
         progress = self._progress if goes_on else None
-        # Later calls draw from the generator that the first one was given.
+        # Later calls draw from the generator of the first one.
         random_state = None if progress else check_random_state(self.random_state)
-        codec, table, noises = self._learn_table(X, random_state, goes_on, min_rows=1)
+        codec, table = self._learn_table(X, random_state, goes_on, min_rows=1)
+        noises = self._resolve_noises(codec.layout)
         cells = codec.encode(table)
         del table
         seed = 0 if progress else _seed(random_state)
-        recipe = self._recipe(cells.n_rows, seed, streams=True)
+        parameters = self._training_parameters(cells.n_rows, seed, incremental=True)
         net, history, progress = fit_net(
-            cells, None, codec.summary(), noises, recipe, previous, progress
+            cells, None, codec.summary(), noises, parameters, previous, progress
         )
         if history.interrupted:
             raise KeyboardInterrupt
@@ -778,56 +797,49 @@ class DenoisingAutoencoderTransformer(
         return self
 
     def _check_parameters(self):
-        """Check what can be checked without data and only for several parameters."""
-        sizes = np.atleast_1d(np.array(self.hidden_layer_sizes, dtype=object))
-        if not all(
-            isinstance(size, Integral) and size >= 1 and size is not True
-            for size in sizes
-        ):
-            raise ValueError(
-                f"'hidden_layer_sizes' must hold integers of at least 1. "
-                f"Got {self.hidden_layer_sizes!r}."
-            )
-        if self.loss == "log_loss" and self.scaling in ("standard", "quantile"):
-            raise ValueError(
-                f"loss='log_loss' needs values in [0, 1], which "
-                f"scaling={self.scaling!r} does not give. Set scaling='minmax', or "
-                f"scaling=None if the columns lie in [0, 1] already."
-            )
+        """Check what validation of single parameters cannot, and what needs no data."""
+        positive_integers(
+            "'hidden_layer_sizes'", self.hidden_layer_sizes, allow_empty=True
+        )
+        check_loss(self.loss, self.scaling)
         check_callbacks(self.callbacks, self.early_stopping)
         check_device(self.device)
 
     def _learn_table(self, X, random_state, goes_on, min_rows=2):
-        """A codec fitted on `X`, or the one to go on with; the Table; the noises.
+        """Return a codec and the Table of `X`.
 
-        One that goes on takes `min_rows` rows and more.
+        The codec is fitted on `X`, or that of the previous call, which needs `min_rows`
+        rows.
         """
         if goes_on:
-            codec = self._codec
-            table = self._read(X, min_samples=min_rows)
-            noises = self._noises()
+            codec, table = self._codec, self._read(X, min_samples=min_rows)
         else:
-            codec = TableCodec(self.scaling, self.min_frequency, self.max_categories)
-            validated, categorical = self._validate_columns(X)
-            noises = self._noises()
-            table = codec.fit(validated, categorical, X, random_state)
+            validated, is_categorical = self._validate_columns(X)
+            layout = Layout(self.min_frequency, self.max_categories)
+            table = layout.fit(validated, is_categorical, X)
+            codec = Codec(layout, self.scaling).fit(table, random_state)
         if self.loss == "log_loss":
             statistics = codec.statistics_
             if goes_on:
                 statistics = ColumnStatistics.of(table.numeric)
             codec.check_unit_range(statistics)
-        return codec, table, [(noise, codec.by_kind(rates)) for noise, rates in noises]
+        return codec, table
+
+    def _resolve_noises(self, layout):
+        return resolve_noises(
+            self.noise,
+            self.noise_factor,
+            self.emphasis,
+            getattr(self, "feature_names_in_", None),
+            layout.numeric_,
+            layout.categorical_,
+        )
 
     def _split(self, codec, table, random_state):
-        """Cells of the training rows, and of the validation rows or None."""
+        """Return cells of the training rows, and of the validation rows or None."""
         if not self.early_stopping:
             return codec.encode(table), None
-        if len(table) - np.ceil(self.validation_fraction * len(table)) < 1:
-            raise ValueError(
-                f"validation_fraction={self.validation_fraction} leaves none of "
-                f"{len(table)} rows to train on. Set a smaller one, or "
-                f"early_stopping=False."
-            )
+        check_validation_fraction(self.validation_fraction, len(table))
         train_rows, valid_rows = train_test_split(
             np.arange(len(table)),
             test_size=self.validation_fraction,
@@ -836,26 +848,29 @@ class DenoisingAutoencoderTransformer(
         return codec.encode(table, train_rows), codec.encode(table, valid_rows)
 
     def _validate_columns(self, X):
-        """The validated training table and the mask of its categorical columns."""
+        """Return the validated training table and the mask of categorical columns."""
         check_collected(X)
-        given = self.categorical_features
+        categorical_features = self.categorical_features
         if not is_frame(X):
-            if isinstance(given, (str, type(None))):
+            if isinstance(categorical_features, (str, type(None))):
                 X = self._validate(X, False, reset=True, min_samples=2)
-                return X, find_categorical(X, given)
+                return X, find_categorical(categorical_features, X.shape[1], None, [])
             X = check_array(
                 X,
                 accept_sparse="csr",
                 dtype=None if hasattr(X, "dtype") else object,
                 ensure_all_finite=False,
             )
-        categorical = find_categorical(X, given)
-        X = self._validate(X, categorical.any(), reset=True, min_samples=2)
-        return X, categorical
+        names, kinds = names_and_kinds(X)
+        is_categorical = find_categorical(
+            categorical_features, X.shape[1], names, kinds
+        )
+        check_numbers(X, names, kinds, is_categorical)
+        X = self._validate(X, is_categorical.any(), reset=True, min_samples=2)
+        return X, is_categorical
 
     def _validate(self, X, has_categories, *, reset=False, min_samples=1):
-        """`X` as a DataFrame or an array, of floats if there are no categories."""
-        check_collected(X)
+        """Return `X` as a DataFrame or array, of floats if there are no categories."""
         if is_frame(X) and (has_categories or not is_plain_numbers(X)):
             if len(X) < min_samples:
                 raise ValueError(
@@ -875,13 +890,13 @@ class DenoisingAutoencoderTransformer(
                 reset=reset,
                 accept_sparse=False if has_categories else "csr",
                 dtype=dtype,
-                ensure_all_finite=False,  # The codec names the column.
+                ensure_all_finite=False,  # Layout.read checks it and names the column.
                 ensure_min_samples=min_samples,
             )
         except (TypeError, ValueError) as error:
             wrong_kind = isinstance(error, TypeError) or "could not" in str(error)
             if not reset and is_frame(X) and wrong_kind:
-                self._codec.read(X)  # Raises an error that names the column.
+                self._layout.read(X)  # Raises an error that names the column.
             for reason, remedy in REMEDIES.items():
                 if reason in str(error):
                     kind = TypeError if isinstance(error, TypeError) else ValueError
@@ -889,91 +904,50 @@ class DenoisingAutoencoderTransformer(
             raise
 
     def _read(self, X, min_samples=1):
-        """The validated Table of a user's `X`."""
+        """Return the validated Table of a user's `X`."""
         check_is_fitted(self)
-        has_categories = len(self._codec.categorical_) > 0
+        check_collected(X)
+        layout = self._layout
+        has_categories = len(layout.categorical_) > 0
         X = self._validate(X, has_categories, min_samples=min_samples)
-        table = self._codec.read(X)
-        self._codec.check_levels(X, table)
+        table = layout.read(X)
+        layout.check_levels(X, table)
         return table
 
-    def _noises(self):
-        """The noises to apply in turn, each with one rate a column."""
-        names = getattr(self, "feature_names_in_", None)
-        noises = resolve_noises(
-            self.noise, self.noise_factor, self.n_features_in_, names
-        )
-        if self.emphasis == 1.0 and not any(
-            callable(noise) or rates.any() for noise, rates in noises
-        ):
-            raise ValueError(
-                f"emphasis=1.0 counts corrupted cells only, and noise={self.noise!r} "
-                f"with noise_factor={self.noise_factor!r} corrupts none. Set a smaller "
-                f"'emphasis', or some 'noise' and a larger 'noise_factor'."
-            )
-        return noises
-
-    @property
-    def _layer_sizes(self):
-        hidden = np.atleast_1d(self.hidden_layer_sizes).tolist()
-        return (*map(int, hidden), int(self.n_components))
-
-    def _recipe(self, n_rows, seed, streams=False):
-        """The parameters of training, with "auto" resolved for `n_rows` rows."""
-        batch_size = self.batch_size
-        if batch_size == "auto":
-            batch_size = min(256, max(32, n_rows // 40))
-        batch_size = min(batch_size, n_rows)
-        max_epochs = 1 if streams else self.max_iter
-        if max_epochs == "auto":
-            max_epochs = -(-N_UPDATES // n_batches(n_rows, batch_size))
-        return Recipe(
+    def _training_parameters(self, n_rows, seed, incremental=False):
+        """Return the parameters of training, with "auto" resolved for `n_rows`."""
+        batch_size = resolve_batch_size(self.batch_size, n_rows)
+        max_iter = resolve_max_iter(self.max_iter, n_rows, batch_size)
+        return TrainingParameters(
+            n_components=int(self.n_components),
             network=self.network,
-            layer_sizes=self._layer_sizes,
+            hidden_layer_sizes=positive_integers(
+                "'hidden_layer_sizes'", self.hidden_layer_sizes, allow_empty=True
+            ),
             activation=self.activation,
-            linear_latent=self.representation == "latent",
+            representation=self.representation,
             loss=self.loss,
             emphasis=self.emphasis,
+            learning_rate_init=self.learning_rate_init,
             batch_size=batch_size,
-            max_epochs=max_epochs,
-            learning_rate=self.learning_rate_init,
+            max_iter=1 if incremental else max_iter,
             weight_decay=self.weight_decay,
-            patience=self.n_iter_no_change,
+            n_iter_no_change=self.n_iter_no_change,
             tol=self.tol,
             callbacks=self.callbacks or [],
             device=self.device,
-            seed=seed,
             verbose=int(self.verbose),
-            streams=streams,
+            seed=seed,
+            incremental=incremental,
         )
-
-    def _architecture(self):
-        """The parameters that shape the network, in words."""
-        if self.network != "mlp":
-            return (
-                f"a 'network' of its own, n_components={self.n_components} and "
-                f"representation={self.representation!r}"
-            )
-        return (
-            f"encoder layers of {self._layer_sizes} units, "
-            f"activation={self.activation!r} and representation={self.representation!r}"
-        )
-
-    def _net_to_go_on_from(self):
-        """The net of the previous fit, which must be the same."""
-        previous, now = self._fitted_architecture, self._architecture()
-        if now != previous:
-            raise ValueError(
-                f"warm_start=True and partial_fit go on from a network with "
-                f"{previous}, but the parameters now ask for {now}. Set them back, or "
-                f"call fit with warm_start=False."
-            )
-        return self.net_
 
     def _keep(self, codec, net, history, goes_on, progress=None):
-        """Set the fitted attributes, all at once when nothing can fail any more."""
+        """Set the fitted attributes, when nothing can fail any more.
+
+        Lists are new ones: `_all_or_nothing` restores the old ones after an error.
+        """
         self._progress = progress
-        self._codec = codec
+        self._layout, self._codec = codec.layout, codec
         self.net_ = net
         losses, validation_losses = history.losses, history.validation_losses
         if goes_on:
@@ -987,50 +961,45 @@ class DenoisingAutoencoderTransformer(
         self.n_iter_ = len(losses)
         watched = taken if self.early_stopping else losses
         self.best_loss_ = min(watched, default=np.inf)
-        self._representation = self.representation
-        self._fitted_architecture = self._architecture()
-        self._n_components = self._layer_sizes[-1]
-        stacked = self.representation == "stack"
-        self._n_features_out = n_stacked(net) if stacked else self._n_components
+        self._n_components = net.module_.n_components
+        self._n_features_out = n_features_out(net.module_)
 
     def _expected(self, table):
-        """The Table of what the network expects in every cell, given its whole row."""
-        expected = self._codec.empty(len(table))
-        for rows, part in self._parts(table):
-            cells = self._codec.encode(part)
-            expected.put(rows, self._codec.decode(*predict_cells(self.net_, cells)))
+        """Return the Table that the network expects, given all cells of each row."""
+        expected = self._layout.empty(len(table))
+        for rows, chunk in self._chunks(table):
+            expected.put(rows, self._codec.decode(*self._predict(chunk)))
         return expected
 
     def _impute_sparse(self, table):
-        """The CSR matrix of a Table with its missing cells filled."""
+        """Return the CSR matrix of a Table with its missing cells filled."""
+        # Only chunks with missing cells become dense.
         X = table.numeric.copy()
-        for rows in self._pieces(len(table)):
+        for rows in prediction_chunks(self.net_.module_, len(table)):
             begin, end = X.indptr[rows.start], X.indptr[rows.stop]
-            holes = begin + np.flatnonzero(np.isnan(X.data[begin:end]))
-            if len(holes):
+            places = begin + np.flatnonzero(np.isnan(X.data[begin:end]))
+            if len(places):
                 expected = self._expected(table.rows(rows)).numeric
-                of_row = np.searchsorted(X.indptr, holes, side="right") - 1
-                X.data[holes] = expected[of_row - rows.start, X.indices[holes]]
+                of_row = np.searchsorted(X.indptr, places, side="right") - 1
+                X.data[places] = expected[of_row - rows.start, X.indices[places]]
         return X
 
-    def _pieces(self, n_rows):
-        """Slices of rows that go through the network at once."""
-        net = self.net_
-        n_outputs = net.module__n_numeric + sum(net.module__n_levels)
-        return pieces_of(n_rows, n_outputs + n_stacked(net))
-
-    def _parts(self, table):
-        """Those slices, each with its rows of a Table."""
-        for rows in self._pieces(len(table)):
+    def _chunks(self, table):
+        """Yield slices of rows to go through the network at once, with their Table."""
+        for rows in prediction_chunks(self.net_.module_, len(table)):
             yield rows, table.rows(rows)
 
+    def _predict(self, table):
+        """Return the expected numbers and probabilities of all cells of a Table."""
+        cells = self._codec.encode(table)
+        return predict_cells(self.net_.module_, self.net_.criterion__loss, cells)
+
     def _errors(self, table, hidden=None):
-        """Errors of what the network expects of `table`, with some cells hidden."""
-        seen = table if hidden is None else self._codec.hide(table, hidden)
-        predicted = predict_cells(self.net_, self._codec.encode(seen))
-        return self._codec.errors(table, *predicted)
+        """Return errors of what the network expects, with some cells hidden from it."""
+        visible = table if hidden is None else self._layout.hide(table, hidden)
+        return self._codec.errors(table, *self._predict(visible))
 
 
 def _seed(random_state):
-    """What the generator of a training starts from."""
+    """Draw the seed of the generator of a training."""
     return int(random_state.randint(np.iinfo(np.int32).max))

@@ -1,4 +1,4 @@
-"""What several test modules share: small tables and an estimator that fits fast."""
+"""Fixtures and hooks of several test modules."""
 
 import os
 from pathlib import Path
@@ -10,13 +10,9 @@ os.environ["MPLBACKEND"] = "Agg"
 
 import numpy as np
 import pytest
-import torch
 from sklearn.datasets import load_digits
-from torch import nn
 
-from sklearn_dae import DenoisingAutoencoderTransformer
-from sklearn_dae._cells import Cells
-from sklearn_dae._corruption import Pool
+from .helpers import small
 
 
 def pytest_addoption(parser):
@@ -26,17 +22,6 @@ def pytest_addoption(parser):
         help="folder of parquet files with an index.csv that names them: tests on "
         "these tables run too",
     )
-
-
-def small(**params):
-    """An unfitted transformer that fits in a fraction of a second."""
-    defaults = {
-        "n_components": 8,
-        "hidden_layer_sizes": (16,),
-        "max_iter": 5,
-        "random_state": 0,
-    }
-    return DenoisingAutoencoderTransformer(**{**defaults, **params})
 
 
 @pytest.fixture(name="small")
@@ -65,26 +50,3 @@ def holes(table):
     X = table.copy()
     X[np.random.default_rng(1).random(X.shape) < 1 / 6] = np.nan
     return X
-
-
-def make_cells(numeric, codes=None):
-    """Cells from nested lists or arrays."""
-    numeric = torch.as_tensor(np.asarray(numeric), dtype=torch.float32)
-    if codes is None:
-        codes = np.empty((len(numeric), 0))
-    return Cells(numeric, torch.as_tensor(np.asarray(codes), dtype=torch.int64))
-
-
-def make_pool(cells, clip=False):
-    """A pool over the rows of `cells`."""
-    low = cells.numeric.nan_to_num(torch.inf).amin(0)
-    high = cells.numeric.nan_to_num(-torch.inf).amax(0)
-    return Pool(cells, low, high, clip)
-
-
-def tiny_network(n_inputs, n_components):
-    """A network of a user's own."""
-    encoder = nn.Sequential(nn.Linear(n_inputs, 16), nn.ReLU())
-    return encoder.append(nn.Linear(16, n_components)), nn.Linear(
-        n_components, n_inputs
-    )

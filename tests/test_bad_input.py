@@ -328,7 +328,7 @@ def test_divergence_names_the_learning_rate(small):
 )
 def test_warm_start_with_another_kind_of_network(small, params):
     dae = small(warm_start=True).fit(FRAME)
-    with pytest.raises(ValueError, match="go on from a network with"):
+    with pytest.raises(ValueError, match="now ask for another one"):
         dae.set_params(**params).fit(FRAME)
 
 
@@ -341,7 +341,7 @@ def test_warm_start_with_values_outside_the_range_of_the_first_fit(small):
 def test_warm_start_with_another_network(small):
     X = FRAME.to_numpy()
     dae = small(warm_start=True).fit(X)
-    with pytest.raises(ValueError, match=r"\(16, 8\) units.* ask for .*\(16, 9\)"):
+    with pytest.raises(ValueError, match=r"(?s)another one.*out_features=8.*=9"):
         dae.set_params(n_components=9).fit(X)
     with pytest.raises(ValueError, match="expecting 3 features"):
         dae.set_params(n_components=8).fit(X[:, :2])

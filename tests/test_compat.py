@@ -17,7 +17,7 @@ from sklearn_dae._compat import (
     check_takes_generator,
     check_versions,
 )
-from sklearn_dae._pair import DrawFrom
+from sklearn_dae._networks.custom import DrawFrom
 
 ROOT = Path(__file__).parent.parent
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]

@@ -3,6 +3,7 @@
 import subprocess
 import sys
 
+import matplotlib.colors as mcolors
 import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
@@ -25,7 +26,7 @@ from sklearn_dae import (
     RepairedCellsDisplay,
 )
 
-from .conftest import small
+from .helpers import small
 
 
 @pytest.fixture(autouse=True)
@@ -423,3 +424,78 @@ def test_labels_keep_their_names_and_values(table):
     price = pd.Series(table[:, 0], name="price")
     bar = FeaturesDisplay.from_estimator(dae, table, price).figure_.axes[1]
     assert bar.get_ylabel() == "price"
+
+
+def rgb(artist):
+    return mcolors.to_hex(artist.get_color())
+
+
+def test_lines_are_kept_and_take_keyword_arguments(table):
+    dae = small(early_stopping=True).fit(table)
+    display = LossCurveDisplay.from_estimator(
+        dae,
+        line_kw={"lw": 5},
+        marker_kw={"c": "red"},
+        baseline_kw={"linestyle": "-."},
+    )
+    lines = [*display.lines_, display.marker_, display.baseline_]
+    assert lines == list(display.ax_.get_lines())
+    assert [line.get_linewidth() for line in display.lines_] == [5, 5]
+    assert [line.get_linestyle() for line in display.lines_] == ["-", "--"]
+    assert rgb(display.marker_) == "#ff0000"
+    assert display.baseline_.get_linestyle() == "-."
+    assert display.plot(line_kw={"color": "black"}) is display
+    assert {rgb(line) for line in display.lines_} == {"#000000"}
+
+
+def test_without_an_epoch_there_is_no_marker():
+    display = LossCurveDisplay(loss_curve=[], validation_loss_curve=[]).plot()
+    assert display.marker_ is None
+    assert len(display.lines_) == 1
+
+
+def test_error_bars_are_kept_and_take_keyword_arguments(table):
+    grid = {"noise": ["swap", "masking"], "noise_factor": [0.1, 0.4]}
+    search = GridSearchCV(small(), grid, cv=2).fit(table)
+    display = NoiseFactorDisplay.from_estimator(search, errorbar_kw={"ls": ":"})
+    assert display.errorbar_ == display.ax_.containers
+    assert len(display.errorbar_) == 2
+    assert {bars.lines[0].get_linestyle() for bars in display.errorbar_} == {":"}
+
+
+@pytest.mark.parametrize("labels", ["none", "classes", "quantity"])
+def test_points_are_kept_and_take_keyword_arguments(table, labels):
+    y = {"none": None, "classes": [0, 1, None] * 40, "quantity": table[:, 0]}[labels]
+    display = FeaturesDisplay.from_estimator(
+        small().fit(table), table, y, scatter_kw={"s": 99}
+    )
+    assert display.scatter_ == list(display.ax_.collections)
+    assert len(display.scatter_) == (3 if labels == "classes" else 1)
+    assert {points.get_sizes()[0] for points in display.scatter_} == {99}
+
+
+def test_images_are_kept_and_take_keyword_arguments(digits):
+    dae = small(max_iter=1).fit(digits[0])
+    display = ReconstructionDisplay.from_estimator(
+        dae, digits[0], image_shape=(8, 8), im_kw={"cmap": "viridis"}
+    )
+    assert [display.im_] == display.ax_.get_images()
+    assert display.im_.get_cmap().name == "viridis"
+
+
+@pytest.mark.parametrize("kind", [RepairedCellsDisplay, CellErrorsDisplay])
+def test_cells_are_kept_and_take_keyword_arguments(table, kind):
+    display = kind.from_estimator(
+        small().fit(table),
+        table,
+        n_rows=3,
+        im_kw={"vmax": 9},
+        text_kw={"c": "red", "ha": "left"},
+    )
+    assert [display.im_] == display.ax_.get_images()
+    assert display.im_.get_clim() == (0, 9)
+    assert display.text_.shape == (3, 5)
+    assert display.text_.ravel().tolist() == list(display.ax_.texts)
+    for text in display.text_.ravel():
+        assert rgb(text) == "#ff0000"
+        assert text.get_horizontalalignment() == "left"

@@ -12,8 +12,8 @@ DOCS = PACKAGE.parent / "docs"
 
 
 def messages():
-    """The longest literal piece of each message that the package raises or warns."""
-    for path in sorted(PACKAGE.glob("*.py")):
+    """The longest literal part of each message that the package raises or warns."""
+    for path in sorted(PACKAGE.rglob("*.py")):
         for node in ast.walk(ast.parse(path.read_text())):
             raised = node.exc if isinstance(node, ast.Raise) else None
             warned = isinstance(node, ast.Call) and ast.unparse(node.func).endswith(
@@ -22,19 +22,19 @@ def messages():
             call = node if warned else raised
             if not isinstance(call, ast.Call) or not call.args:
                 continue
-            pieces = [
-                part.value
-                for part in ast.walk(call.args[0])
-                if isinstance(part, ast.Constant) and isinstance(part.value, str)
+            parts = [
+                node.value
+                for node in ast.walk(call.args[0])
+                if isinstance(node, ast.Constant) and isinstance(node.value, str)
             ]
-            if pieces:
-                yield f"{path.stem}:{node.lineno}", max(pieces, key=len)
+            if parts:
+                yield f"{path.stem}:{node.lineno}", max(parts, key=len)
 
 
-@pytest.mark.parametrize(("place", "piece"), list(messages()))
-def test_a_message_stands_in_the_troubleshooting_page(place, piece):
+@pytest.mark.parametrize(("place", "part"), list(messages()))
+def test_a_message_stands_in_the_troubleshooting_page(place, part):
     page = (DOCS / "user_guide" / "troubleshooting.rst").read_text()
-    assert " ".join(piece.split()) in " ".join(page.split()), place
+    assert " ".join(part.split()) in " ".join(page.split()), place
 
 
 def test_all_public_names_stand_in_the_reference():

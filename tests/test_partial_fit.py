@@ -12,7 +12,7 @@ from skorch.callbacks import Callback
 
 from sklearn_dae import DenoisingAutoencoderTransformer
 
-from .conftest import tiny_network
+from .helpers import tiny_network
 
 
 @pytest.fixture
@@ -55,10 +55,10 @@ def test_the_columns_of_the_first_call_are_final(small, chunks):
     first = mixed(chunks[0]).assign(constant=1.0)
     other = mixed(chunks[1] * 100).assign(constant=[1.0, 2.0] * 100, kind="unheard of")
     dae = small().partial_fit(first)
-    scales, names = dae._codec.statistics_, dae._codec.levels_[0].names
+    scales, names = dae._codec.statistics_, dae._layout.levels_[0].names
     dae.partial_fit(other.assign(kind=["large", "unheard of"] * 100))
     np.testing.assert_array_equal(dae._codec.statistics_, scales)
-    assert dae._codec.levels_[0].names is names
+    assert dae._layout.levels_[0].names is names
     assert (dae.reconstruct(other)["constant"] == 1.0).all()
 
 
@@ -295,10 +295,10 @@ def test_a_column_of_categories_that_is_all_missing_is_no_error(small, chunks):
 
 def test_another_network_is_refused(small, chunks):
     dae = small().partial_fit(chunks[0])
-    with pytest.raises(ValueError, match="partial_fit go on from a network"):
+    with pytest.raises(ValueError, match="partial_fit go on from the network"):
         dae.set_params(n_components=9).partial_fit(chunks[1])
     dae = small(network=tiny_network).partial_fit(chunks[0])
-    with pytest.raises(ValueError, match="but 'network' now builds another one"):
+    with pytest.raises(ValueError, match="now ask for another one"):
         dae.set_params(network=wider_network).partial_fit(chunks[1])
 
 

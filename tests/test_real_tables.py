@@ -10,7 +10,7 @@ import polars as pl
 import pytest
 
 from sklearn_dae import DenoisingAutoencoderTransformer
-from sklearn_dae._frames import kind_of
+from sklearn_dae._tables.frames import kind_of
 
 MIXED = ["adult", "ames", "diabetes130", "nursery"]
 MIXED += ["sick", "soybean", "splice", "titanic"]

@@ -108,6 +108,6 @@ def test_pickle_holds_no_training_row_and_little_but_weights(
 def test_views_of_the_training_table_are_not_held(small, table):
     frame = pd.DataFrame(table, columns=list("abcde"))
     dae = small().fit(frame)
-    template = dae._codec.template_
+    template = dae._layout.template_
     assert len(template) == 0
     assert not np.shares_memory(template.to_numpy(), frame.to_numpy())

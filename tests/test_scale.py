@@ -20,9 +20,9 @@ from sklearn.base import clone
 from sklearn.model_selection import GridSearchCV
 from skorch.callbacks import Callback
 
-from sklearn_dae._frames import Numbers
+from sklearn_dae._tables.frames import Numbers
 
-from .conftest import small
+from .helpers import small
 
 GRID = {"noise_factor": [0.05, 0.1, 0.2, 0.4]}
 
@@ -204,7 +204,7 @@ def test_a_stream_takes_the_memory_of_some_batches(tmp_path):
     assert int(out.stdout) < 40_000, out.stdout
 
 
-def test_a_memory_mapped_file_is_read_in_pieces(table, tmp_path):
+def test_a_memory_mapped_file_is_read_in_chunks(table, tmp_path):
     np.save(tmp_path / "X.npy", table.astype(np.float32))
     mapped = np.load(tmp_path / "X.npy", mmap_mode="r")
     expected = small().fit(table.astype(np.float32)).transform(table)
@@ -222,7 +222,7 @@ def test_arrow_backed_columns_are_columns_of_numbers(frame):
 
 @pytest.mark.parametrize("library", ["numpy", "pyarrow", "polars"])
 @pytest.mark.parametrize("early_stopping", [False, True])
-def test_a_large_frame_is_read_in_pieces(frame, monkeypatch, library, early_stopping):
+def test_a_large_frame_is_read_in_chunks(frame, monkeypatch, library, early_stopping):
     holes = frame.mask(np.random.default_rng(0).random(frame.shape) < 0.1)
     if library == "pyarrow":
         holes = holes.convert_dtypes(dtype_backend="pyarrow")
@@ -237,7 +237,7 @@ def test_a_large_frame_is_read_in_pieces(frame, monkeypatch, library, early_stop
         most.append(len(piece))
         return piece
 
-    monkeypatch.setattr("sklearn_dae._table.FEW_CELLS", 0)
+    monkeypatch.setattr("sklearn_dae._tables.layout.FEW_CELLS", 0)
     monkeypatch.setattr("sklearn_dae._cells.CELLS_AT_ONCE", 250)
     monkeypatch.setattr(Numbers, "__getitem__", watched)
     dae = small(**params).fit(holes)

@@ -24,7 +24,7 @@ from sklearn.utils.estimator_checks import parametrize_with_checks
 from sklearn_dae import DenoisingAutoencoderTransformer
 from sklearn_dae._compat import as_tuple
 
-from .conftest import small, tiny_network
+from .helpers import small, tiny_network
 
 FAST = partial(small, max_iter=3)
 ESTIMATORS = [

@@ -10,8 +10,8 @@ from sklearn.feature_extraction.text import CountVectorizer
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 
-from sklearn_dae._cells import SparseCells
-from sklearn_dae._table import TableCodec
+from sklearn_dae._tables.codec import Codec
+from sklearn_dae._tables.layout import Layout
 
 
 @pytest.fixture
@@ -53,8 +53,9 @@ def test_sparse_tables_give_what_dense_ones_give(small, counts, make, scaling):
 @pytest.mark.parametrize("scaling", ["standard", "minmax", None])
 def test_encoded_rows_and_statistics_are_those_of_the_dense_table(counts, scaling):
     def codec_and_cells(X):
-        codec = TableCodec(scaling, None, None)
-        table = codec.fit(X, np.zeros(12, dtype=bool), X, np.random.RandomState(0))
+        layout = Layout(None, None)
+        table = layout.fit(X, np.zeros(12, dtype=bool), X)
+        codec = Codec(layout, scaling).fit(table, np.random.RandomState(0))
         return codec, codec.encode(table)
 
     codec, dense = codec_and_cells(counts)
@@ -66,18 +67,6 @@ def test_encoded_rows_and_statistics_are_those_of_the_dense_table(counts, scalin
         torch.testing.assert_close(
             cells.rows(index).numeric, dense.rows(index).numeric, atol=1e-5, rtol=1e-5
         )
-
-
-def test_donors_are_drawn_from_the_whole_sparse_column():
-    X = sparse.csr_array(np.c_[np.repeat([0.0, 1.0, 5.0], [60, 30, 10]), np.zeros(100)])
-    zeros = np.array([0.5, -1.0], dtype=np.float32)
-    cells = SparseCells(X.astype(np.float32), zeros)
-    columns = torch.tensor([0, 1]).repeat(20_000)
-    drawn = cells.draw_numeric(columns, torch.Generator().manual_seed(0)).numpy()
-    values, counts = np.unique(drawn[columns == 0], return_counts=True)
-    np.testing.assert_array_equal(values, [0.5, 1.5, 5.5])
-    np.testing.assert_allclose(counts / 20_000, [0.6, 0.3, 0.1], atol=0.01)
-    assert (drawn[columns == 1] == -1).all()
 
 
 def test_table_of_zeros_only(small):
@@ -173,7 +162,7 @@ def test_training_sees_the_cells_that_prediction_sees(small, counts, scaling, sc
     counts[5, 3] = np.nan
     X = sparse.csr_array(counts)
     codec = small(scaling=scaling).fit(X)._codec
-    table = codec.read(sparse.csr_array(scale * counts))
+    table = codec.layout.read(sparse.csr_array(scale * counts))
     training = codec.encode(table).rows(slice(None)).numeric
     prediction = codec.encode(table.rows(slice(None))).numeric
     torch.testing.assert_close(training, prediction, equal_nan=True, atol=1e-5, rtol=0)

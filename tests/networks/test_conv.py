@@ -13,7 +13,7 @@ from torch.nn.functional import avg_pool2d
 
 from sklearn_dae import ConvNetwork
 
-from .conftest import small
+from ..helpers import small
 
 
 def of_digits(**params):

@@ -13,9 +13,9 @@ from torch.nn.utils.parametrizations import spectral_norm
 
 from sklearn_dae import ConvNetwork
 from sklearn_dae._compat import as_tuple
-from sklearn_dae._pair import DrawFrom, PairAutoencoder
+from sklearn_dae._networks.custom import CustomAutoencoder, DrawFrom
 
-from .conftest import small, tiny_network
+from ..helpers import small, tiny_network
 
 
 def normalised(n_inputs, n_components):
@@ -380,16 +380,14 @@ def test_warm_start_goes_on_with_the_same_network_only(table):
     before = dae.loss_curve_[-1]
     dae.set_params(hidden_layer_sizes=(3,), activation="tanh", max_iter=1).fit(table)
     assert dae.loss_curve_[30] < 1.2 * before
-    with pytest.raises(
-        ValueError, match=r"(?s)'network' now builds another one.*BatchNorm"
-    ):
+    with pytest.raises(ValueError, match=r"(?s)now ask for another one.*BatchNorm"):
         dae.set_params(network=normalised).fit(table)
     dae.set_params(network=tiny_network)
     for name, value in (
         ("n_components", 9), ("representation", "latent"), ("network", "mlp"),
     ):  # fmt: skip
         before = dae.get_params()[name]
-        with pytest.raises(ValueError, match="go on from a network"):
+        with pytest.raises(ValueError, match="now ask for another one"):
             dae.set_params(**{name: value}).fit(table)
         dae.set_params(**{name: before})
 
@@ -410,7 +408,7 @@ def test_multiplications_are_counted_where_weights_are_used():
         )
         return encoder, decoder
 
-    module = PairAutoencoder(16, (), network, 5, seed=0)
+    module = CustomAutoencoder(16, (), network, 5, "stack", seed=0)
     assert module.n_weights == 4 * 3 * 9 + 60 + 60 + 4 * 3 * 4
 
 

@@ -1,36 +1,41 @@
-"""Networks of the user's own: a pair of modules, drawn from our generator and checked.
+"""Networks that the user builds: an encoder and a decoder, checked before training.
 
 PyTorch draws initial weights from its global generator, which the caller and fits in
-other threads use, too. While a pair is built, one of ours is handed to whatever draws.
+other threads use, too. While the user's modules are built, all that draws is given
+another generator.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from copy import deepcopy
-from inspect import Signature, signature
 from typing import Any
 
 import torch
 from torch import Generator, Tensor, nn
 from torch.overrides import TorchFunctionMode
 
-from ._compat import check_takes_generator
-from ._network import FARTHEST_FOR_BOTTLENECK, Autoencoder, CellsEncoder
+from .._compat import check_takes_generator
+from .._parameters import unfit_arguments
+from .autoencoder import CLIP_OF_LATENT, Autoencoder, CellsEncoder
 
-# Functions and methods of PyTorch that take a generator, but for those of `nn.init`.
+# Functions and methods of PyTorch that take a generator. Those of `nn.init` have an
+# argument of that name.
 DRAWING = {
     "_sample_dirichlet", "_standard_gamma", "bernoulli", "bernoulli_", "binomial",
     "cauchy_", "exponential_", "geometric_", "log_normal_", "multinomial", "normal",
     "normal_", "poisson", "rand", "rand_like", "randint", "randint_like", "randn",
     "randn_like", "random_", "randperm", "uniform_",
 }  # fmt: skip
-# Rows that go through a pair before training; enough for dropout to show.
+# Rows of the trial before training. Enough for dropout to change some output.
 N_TRIAL_ROWS = 64
 
 
 class DrawFrom(TorchFunctionMode):
-    """Within it, this thread's PyTorch draws from a generator unless given another."""
+    """A context in which PyTorch draws from `generator`, unless it is given another.
+
+    It holds for the thread that enters it.
+    """
 
     def __init__(self, generator: Generator):
         super().__init__()
@@ -43,6 +48,7 @@ class DrawFrom(TorchFunctionMode):
         args: Sequence[Any] = (),
         kwargs: dict[str, Any] | None = None,
     ) -> Any:
+        # PyTorch calls this instead of each of its functions within the context.
         kwargs = kwargs or {}
         draws = "generator" in kwargs or getattr(func, "__name__", "") in DRAWING
         if draws and kwargs.get("generator") is None:
@@ -51,10 +57,10 @@ class DrawFrom(TorchFunctionMode):
         return func(*args, **kwargs)
 
 
-class PairAutoencoder(Autoencoder):
-    """An encoder and a decoder that somebody else builds.
+class CustomAutoencoder(Autoencoder):
+    """An encoder and a decoder that the user builds.
 
-    The output starts from the columns' means: they are added to what the decoder gives.
+    The columns' means are added to the decoder's output, so that training starts there.
 
     Parameters
     ----------
@@ -63,12 +69,14 @@ class PairAutoencoder(Autoencoder):
     n_levels : sequence of int
         Number of levels of each categorical column.
     network : callable
-        From the number of inputs and of latent units to the pair. An encoder with a
-        method `stack` gives more blocks than the latent one by it.
+        Builds the encoder and the decoder, given the numbers of inputs and of latent
+        units. If the encoder has a method `stack`, it returns the encoder's blocks.
     n_components : int
         Number of latent units.
+    representation : {"stack", "latent"}
+        The features.
     seed : int
-        What initial weights are drawn by.
+        Seed of the initial weights.
     """
 
     encoder: Any
@@ -80,29 +88,32 @@ class PairAutoencoder(Autoencoder):
         n_levels: Sequence[int],
         network: Callable[[int, int], tuple[nn.Module, nn.Module]],
         n_components: int,
+        representation: str,
         seed: int,
     ):
-        super().__init__(CellsEncoder(n_numeric, n_levels, 0, FARTHEST_FOR_BOTTLENECK))
-        n_inputs = self.cells.n_inputs
+        cells = CellsEncoder(n_numeric, n_levels, bins=0, clip=CLIP_OF_LATENT)
+        super().__init__(cells, n_components, representation)
+        n_inputs = cells.n_inputs
         _check_takes_sizes(network)
-        self.n_components = n_components
+        # A buffer, not a parameter: the decoder may have a bias of its own to train.
         bias = torch.zeros(n_inputs, dtype=torch.float32)
         self.register_buffer("output_bias", bias)
         with DrawFrom(torch.Generator().manual_seed(seed)):
-            self.encoder, self.decoder = _modules(network(n_inputs, n_components))
+            self.encoder, self.decoder = _check_pair(network(n_inputs, n_components))
+            # A user who has set another default dtype builds modules of that.
             self.float()
             self._try(torch.randn(N_TRIAL_ROWS, n_inputs, dtype=torch.float32))
 
     @torch.no_grad()
     def initialize(self, output_bias: Tensor, generator: Generator) -> None:
-        """Start from `output_bias`; the rest has been drawn."""
+        """Set `output_bias`. The weights were drawn when the modules were built."""
         self.output_bias.copy_(output_bias)
 
     def compress(self, inputs: Tensor) -> Tensor:
         return self.encoder(inputs)
 
     def encode(self, inputs: Tensor) -> list[Tensor]:
-        # A method: a module may be called so, too.
+        # Look for a method: the encoder may have a submodule of that name.
         if callable(getattr(type(self.encoder), "stack", None)):
             return list(self.encoder.stack(inputs))
         return [self.compress(inputs)]
@@ -112,11 +123,13 @@ class PairAutoencoder(Autoencoder):
 
     @torch.no_grad()
     def _try(self, rows: Tensor) -> None:
-        """Let rows through, see that they come out as they must, and take measure."""
+        """Run the modules on some rows, check all outputs and set sizes of blocks."""
         self.eval()
         n_inputs, n_components = rows.shape[1], self.n_components
-        latent = _checked(self.encoder, "encoder", rows, n_components, "n_components")
-        _checked(self.decoder, "decoder", latent, n_inputs, "inputs")
+        latent = _run_checked(
+            self.encoder, "encoder", rows, n_components, "n_components"
+        )
+        _run_checked(self.decoder, "decoder", latent, n_inputs, "inputs")
         self._check_repeatable(rows)
         blocks = self.encode(rows)
         _check_stack(blocks, latent)
@@ -129,34 +142,44 @@ class PairAutoencoder(Autoencoder):
             )
 
     def _n_multiplications(self, rows: Tensor) -> int:
-        """How many a row takes: each weight counts at every place where it is used."""
+        """Count the multiplications for one row.
+
+        A weight of a convolution counts once for every position of the image.
+        """
         counts = [sum(parameter.numel() for parameter in self.parameters())]
 
-        def count(module: nn.Module, given: tuple[Tensor, ...], output: Tensor) -> None:
+        def count(
+            module: nn.Module, inputs: tuple[Tensor, ...], output: Tensor
+        ) -> None:
             weight = getattr(module, "weight", None)
             if (
                 isinstance(weight, Tensor)
                 and weight.ndim > 1
                 and isinstance(output, Tensor)
             ):
-                places = given[0] if getattr(module, "transposed", False) else output
+                places = inputs[0] if getattr(module, "transposed", False) else output
                 counts.append(weight[0].numel() * places[0].numel())
 
         hooks = [module.register_forward_hook(count) for module in self.modules()]
         self.repair(rows)
         for hook in hooks:
             hook.remove()
+        # Modules of unknown kinds have at least one for each parameter.
         return max(counts[0], sum(counts[1:]))
 
     def _check_repeatable(self, rows: Tensor) -> None:
-        """Raise ValueError if training would draw at random."""
+        """Raise ValueError if the modules draw at random in training."""
+        # Running modules in training may change their buffers and the global generator.
         state, drawn = deepcopy(self.state_dict()), torch.get_rng_state()
+        # Batch normalisation changes its state, but gives the same output twice. So
+        # compare two outputs from the same state.
         first = self.train().repair(rows)
         self.load_state_dict(state)
         second = self.repair(rows)
         self.load_state_dict(state)
         self.eval()
         if not torch.allclose(first, second, rtol=0, atol=0, equal_nan=True):
+            # The caller's generator must not show that the fit was tried.
             torch.set_rng_state(drawn)
             drawing = [m for m in self.modules() if "Dropout" in type(m).__name__]
             raise ValueError(
@@ -167,21 +190,8 @@ class PairAutoencoder(Autoencoder):
             )
 
 
-def unfit_arguments(function: Callable[..., Any], n: int) -> Signature | None:
-    """The arguments of a function that cannot be called with `n`; None if it can."""
-    try:
-        arguments = signature(function)
-    except ValueError:  # Some functions written in C do not tell.
-        return None
-    try:
-        arguments.bind(*[None] * n)
-    except TypeError:
-        return arguments
-    return None
-
-
 def _check_takes_sizes(network: Callable[..., Any]) -> None:
-    """Raise ValueError if a function cannot be called as a network is."""
+    """Raise ValueError if `network` cannot be called with the two sizes."""
     arguments = unfit_arguments(network, 2)
     if arguments is not None:
         raise ValueError(
@@ -191,8 +201,8 @@ def _check_takes_sizes(network: Callable[..., Any]) -> None:
         )
 
 
-def _modules(pair: Any) -> Sequence[nn.Module]:
-    """The pair, if it is one."""
+def _check_pair(pair: Any) -> Sequence[nn.Module]:
+    """Return `pair`. Raise TypeError unless it is a pair of modules."""
     if (
         not isinstance(pair, (tuple, list))
         or len(pair) != 2
@@ -205,18 +215,18 @@ def _modules(pair: Any) -> Sequence[nn.Module]:
     return pair
 
 
-def _checked(
-    module: nn.Module, name: str, given: Tensor, width: int, meaning: str
+def _run_checked(
+    module: nn.Module, name: str, inputs: Tensor, width: int, meaning: str
 ) -> Tensor:
-    """What a module of the pair gives, which must be `width` numbers a row."""
-    expected = (len(given), width)
+    """Run a module. Raise ValueError unless its output has `width` columns."""
+    expected = (len(inputs), width)
     rule = (
         f"The {name} that 'network' builds must turn a tensor of shape "
-        f"{tuple(given.shape)} into one of shape {expected}, rows and {meaning}."
+        f"{tuple(inputs.shape)} into one of shape {expected}, rows and {meaning}."
     )
     try:
-        output = module(given)
-    except Exception as error:
+        output = module(inputs)
+    except Exception as error:  # Whatever the user's code raises.
         raise ValueError(f"{rule} Got {type(error).__name__}: {error}") from error
     if not isinstance(output, Tensor) or output.shape != expected:
         raise ValueError(f"{rule} Got {_shape(output)}.")
@@ -224,12 +234,13 @@ def _checked(
 
 
 def _check_stack(blocks: Sequence[Any], latent: Tensor) -> None:
-    """Raise ValueError unless `latent` is the last of blocks with as many rows."""
+    """Raise ValueError unless `latent` is the last of `blocks`, all of as many rows."""
     shapes = [block.shape for block in blocks if isinstance(block, Tensor)]
     if (
         len(shapes) < max(1, len(blocks))
         or any(len(shape) != 2 or shape[0] != len(latent) for shape in shapes)
         or shapes[-1] != latent.shape
+        # `inverse_transform` reads the latent layer from the end of the stack.
         or not torch.allclose(blocks[-1], latent, equal_nan=True)
     ):
         raise ValueError(
@@ -241,7 +252,7 @@ def _check_stack(blocks: Sequence[Any], latent: Tensor) -> None:
 
 
 def _shape(output: Any) -> str:
-    """The shape of a tensor, or what it is instead."""
+    """Write the shape of a tensor, or the type of anything else."""
     if isinstance(output, Tensor):
         return str(tuple(output.shape))
     return f"a {type(output).__name__}"

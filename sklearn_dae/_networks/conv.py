@@ -7,13 +7,14 @@ from collections.abc import Sequence
 from itertools import pairwise
 from numbers import Integral
 
-import numpy as np
 from sklearn.base import BaseEstimator
 from sklearn.utils._param_validation import Interval
 from torch import Tensor, nn
 from torch.nn.functional import adaptive_avg_pool2d
 
-# Every layer makes an image half as high and half as wide.
+from .._parameters import positive_integers
+
+# Every layer halves the height and the width of its input.
 STRIDE = 2
 
 
@@ -70,13 +71,20 @@ class ConvNetwork(BaseEstimator):
         "pool_size": [Interval(Integral, 1, None, closed="left")],
     }
 
-    def __init__(self, image_shape, *, channels=(32, 64), kernel_size=3, pool_size=2):
+    def __init__(
+        self,
+        image_shape: Sequence[int],
+        *,
+        channels: Sequence[int] = (32, 64),
+        kernel_size: int = 3,
+        pool_size: int = 2,
+    ):
         self.image_shape = image_shape
         self.channels = channels
         self.kernel_size = kernel_size
         self.pool_size = pool_size
 
-    def __call__(self, n_inputs, n_components):
+    def __call__(self, n_inputs: int, n_components: int) -> tuple[nn.Module, nn.Module]:
         """Build the encoder and the decoder.
 
         Parameters
@@ -97,8 +105,10 @@ class ConvNetwork(BaseEstimator):
             If a parameter is not as stated, or images are not of `n_inputs` numbers.
         """
         self._validate_params()
-        image_shape = _integers("image_shape", self.image_shape)
-        channels = _integers("channels", self.channels)
+        image_shape = positive_integers(
+            "'image_shape' of ConvNetwork", self.image_shape
+        )
+        channels = positive_integers("'channels' of ConvNetwork", self.channels)
         n_numbers = math.prod(image_shape)
         if len(image_shape) != 3 or n_numbers != n_inputs:
             raise ValueError(
@@ -106,32 +116,18 @@ class ConvNetwork(BaseEstimator):
                 f"the width of images of {n_inputs} numbers, as many as there are "
                 f"columns. Got {self.image_shape!r}, which makes {n_numbers}."
             )
-        maps = [image_shape[0], *channels]
-        sizes = _sizes(image_shape[1:], len(channels), self.kernel_size)
+        n_channels, height, width = image_shape
+        maps = [n_channels, *channels]
+        sizes = _sizes((height, width), len(channels), self.kernel_size)
         encoder = _Encoder(maps, sizes, n_components, self.kernel_size, self.pool_size)
         return encoder, _decoder(maps, sizes, n_components, self.kernel_size)
-
-
-def _integers(name: str, values: Sequence[int]) -> list[int]:
-    """What should be a tuple of positive integers as a list of them."""
-    array = np.asarray(values)
-    if (
-        array.ndim != 1
-        or not array.size
-        or array.dtype.kind not in "iu"
-        or min(array) < 1
-    ):
-        raise ValueError(
-            f"{name!r} of ConvNetwork must hold integers of at least 1. Got {values!r}."
-        )
-    return array.tolist()
 
 
 Size = tuple[int, int]
 
 
 def _sizes(size: Size, n_layers: int, kernel_size: int) -> list[Size]:
-    """Height and width of the image, then of the maps of each layer."""
+    """Compute height and width of the image, then of the maps of each layer."""
     sizes = [size]
     for _ in range(n_layers):
         height, width = (
@@ -165,14 +161,19 @@ class _Encoder(nn.Module):
         super().__init__()
         self.image = nn.Unflatten(1, (maps[0], *sizes[0]))
         self.layers = nn.ModuleList(
+            # With this padding the output is half the input, for odd kernels.
             nn.Conv2d(n_in, n_out, kernel_size, STRIDE, padding=kernel_size // 2)
             for n_in, n_out in pairwise(maps)
         )
         self.latent = nn.Linear(maps[-1] * math.prod(sizes[-1]), n_components)
-        self.grids = [tuple(min(n, pool_size) for n in size) for size in sizes[1:]]
+        self.grids = [
+            (min(height, pool_size), min(width, pool_size))
+            for height, width in sizes[1:]
+        ]
 
     def _maps(self, inputs: Tensor) -> list[Tensor]:
-        """What each convolution gives."""
+        """Compute the maps of each convolution."""
+        # A row holds its image flattened, so that it has columns as any table has.
         maps = [self.image(inputs)]
         for layer in self.layers:
             maps.append(layer(maps[-1]).relu())
@@ -182,11 +183,13 @@ class _Encoder(nn.Module):
         return self.latent(self._maps(inputs)[-1].flatten(1))
 
     def stack(self, inputs: Tensor) -> list[Tensor]:
-        """The averaged maps of each layer, and the latent one."""
+        """Compute the averaged maps of each layer, and the latent layer."""
+        # Whole maps would be thousands of features. Averages over the fields of a grid
+        # keep roughly where in the image something is.
         maps = self._maps(inputs)
         pooled = [
-            adaptive_avg_pool2d(some, grid).flatten(1)
-            for some, grid in zip(maps, self.grids, strict=True)
+            adaptive_avg_pool2d(of_layer, grid).flatten(1)
+            for of_layer, grid in zip(maps, self.grids, strict=True)
         ]
         return [*pooled, self.latent(maps[-1].flatten(1))]
 
@@ -194,14 +197,14 @@ class _Encoder(nn.Module):
 def _decoder(
     maps: Sequence[int], sizes: Sequence[Size], n_components: int, kernel_size: int
 ) -> nn.Sequential:
-    """The encoder mirrored: a dense layer, then transposed convolutions."""
+    """Build the mirrored encoder: a dense layer, then transposed convolutions."""
     padding = kernel_size // 2
     layers: list[nn.Module] = [
         nn.Linear(n_components, maps[-1] * math.prod(sizes[-1])),
         nn.Unflatten(1, (maps[-1], *sizes[-1])),
     ]
     for k in reversed(range(1, len(maps))):
-        # What rounding took off the height and the width is given back.
+        # The encoder rounds half heights and widths. Restore what it rounded off.
         missing = [
             large - ((small - 1) * STRIDE - 2 * padding + kernel_size)
             for large, small in zip(sizes[k - 1], sizes[k], strict=True)

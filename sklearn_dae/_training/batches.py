@@ -1,4 +1,4 @@
-"""Mini-batches from memory: corrupted cells in, clean cells and their weights out."""
+"""Mini-batches from memory: corrupted cells, and clean cells with their weights."""
 
 from __future__ import annotations
 
@@ -9,20 +9,20 @@ import torch
 from torch import Generator, Tensor
 from torch.utils.data import Dataset
 
-from ._cells import Cells, SparseCells
-from ._corruption import Corruption
+from .._cells import Cells, SparseCells
+from .corruption import Corruption
 
-# What the first layer is given, and the criterion's target: clean cells and weights.
+# Inputs of the first layer, and the target of the loss: clean cells and weights.
 TrainingBatch = tuple[Tensor, tuple[Cells, Cells]]
-# What skorch hands on: the network's keyword arguments, and the target.
+# Keyword arguments of the network, and the target.
 ValidationBatch = tuple[dict[str, Tensor], tuple[Cells, Cells]]
 
-# Inputs of training batches to prepare at once: a megabyte.
+# Inputs of training batches to prepare at once: one megabyte, which fits a cache.
 NUMBERS_AT_ONCE = 2**18
 
 
 class CorruptibleRows(Dataset[Any]):
-    """Clean rows, and everything that is needed to corrupt and to weigh them.
+    """Clean rows, and what is needed to corrupt them and to weigh their cells.
 
     Parameters
     ----------
@@ -31,9 +31,9 @@ class CorruptibleRows(Dataset[Any]):
     corruption : Corruption
         Applied to every batch anew.
     emphasis : float
-        Weight of a corrupted cell; an intact one weighs ``1 - emphasis``.
+        Weight of a corrupted cell; that of an intact one is ``1 - emphasis``.
     learnable : Cells
-        One bool a column; one with nothing to learn weighs nothing.
+        One bool for each column. Cells of columns with False get the weight 0.
     generator : torch.Generator
         Source of the order of the rows and of the corruption.
     """
@@ -58,13 +58,15 @@ class CorruptibleRows(Dataset[Any]):
     def corrupted(
         self, rows: Tensor | slice, generator: Generator
     ) -> tuple[Cells, Cells, Cells]:
-        """The rows picked by `rows` corrupted and clean, and the weights of cells."""
+        """Corrupt some rows. Return noisy cells, clean cells and weights."""
         clean = self.cells.rows(rows)
         noisy, corrupted = self.corruption(clean, generator)
         return noisy, clean, self._weights(clean, corrupted)
 
     def _weights(self, clean: Cells, corrupted: Cells) -> Cells:
+        # `emphasis` where corrupted, 1 - `emphasis` where intact, 0 where missing.
         numeric, codes = (
+            # In place, because fresh memory costs more than this arithmetic.
             is_corrupted.to(torch.float32)
             .mul_(2 * self.emphasis - 1)
             .add_(1 - self.emphasis)
@@ -78,22 +80,22 @@ class CorruptibleRows(Dataset[Any]):
 
 
 class ShuffledBatches:
-    """Training batches: every epoch in a new order, every batch under new noise.
+    """Training batches: a new order in every epoch, new noise in every batch.
 
-    The rows are dealt evenly, so that no batch is much smaller than the others. Several
-    batches are corrupted and encoded at once, since for small ones the calls cost more
-    than the work; not more of them than stay in a processor's cache.
+    All batches have nearly the same size. Several small batches are corrupted and
+    encoded at once, because for each alone the calls would cost more than the work. The
+    number of batches at once is limited by a processor's cache.
 
     Parameters
     ----------
     dataset : CorruptibleRows
         The rows.
     batch_size : int
-        Most rows of a batch.
+        Largest number of rows of a batch.
     encode : callable
-        What the first layer is given for some cells.
+        Turns cells into inputs of the first layer.
     n_inputs : int
-        How many numbers that is for a row.
+        Number of inputs for a row.
     """
 
     def __init__(
@@ -105,6 +107,7 @@ class ShuffledBatches:
     ):
         self.dataset = dataset
         self.n_batches = n_batches(len(dataset), batch_size)
+        # Small batches are prepared together, large ones alone.
         self.n_at_once = max(1, NUMBERS_AT_ONCE // (batch_size * max(1, n_inputs)))
         self.encode = encode
 
@@ -118,23 +121,24 @@ class ShuffledBatches:
         )
         batches = order.tensor_split(self.n_batches)
         for first in range(0, self.n_batches, self.n_at_once):
-            some = batches[first : first + self.n_at_once]
-            noisy, clean, weights = rows.corrupted(torch.cat(some), rows.generator)
-            sizes = [len(batch) for batch in some]
+            group = batches[first : first + self.n_at_once]
+            # One call for all rows of the group, then split into its batches.
+            noisy, clean, weights = rows.corrupted(torch.cat(group), rows.generator)
+            sizes = [len(batch) for batch in group]
             blocks = [
                 block.split(sizes) for block in (self.encode(*noisy), *clean, *weights)
             ]
-            for inputs, x, codes, of_x, of_codes in zip(*blocks, strict=True):
-                yield inputs, (Cells(x, codes), Cells(of_x, of_codes))
+            for inputs, x, codes, *cell_weights in zip(*blocks, strict=True):
+                yield inputs, (Cells(x, codes), Cells(*cell_weights))
 
 
 class FixedBatches:
-    """Validation batches: corrupted alike in every epoch, so that epochs compare."""
+    """Validation batches: the same corruption in every epoch. So losses compare."""
 
     def __init__(self, dataset: CorruptibleRows, batch_size: int):
         self.dataset = dataset
         self.batch_size = batch_size
-        # Drawing one would change the training that a callback only looks at.
+        # Drawing a seed from the generator would change the training.
         self.seed = dataset.generator.initial_seed() + 1
 
     def __len__(self) -> int:
@@ -144,11 +148,11 @@ class FixedBatches:
         rows, size = self.dataset, self.batch_size
         generator = torch.Generator(rows.generator.device).manual_seed(self.seed)
         for start in range(0, len(rows), size):
-            some = slice(start, start + size)
-            noisy, clean, weights = rows.corrupted(some, generator)
+            batch = slice(start, start + size)
+            noisy, clean, weights = rows.corrupted(batch, generator)
             yield noisy._asdict(), (clean, weights)
 
 
 def n_batches(n_rows: int, batch_size: int) -> int:
-    """Number of batches of at most `batch_size` rows in an epoch."""
+    """Compute the number of batches of at most `batch_size` rows in an epoch."""
     return -(-n_rows // batch_size)

@@ -1,8 +1,8 @@
-"""Training steps: forward, backward, Adam; those of dense layers are written out.
+"""Training steps: forward pass, backward pass and AdamW.
 
-Around the matrix products of a small network autograd and an update for each parameter
-cost more than the products themselves. Here gradients are written straight to one flat
-buffer, and one fused kernel updates all parameters.
+In a small network, autograd and one update for each parameter cost more than the matrix
+products. So the passes of dense layers are written out here, gradients are written to
+one flat tensor, and one fused kernel updates all parameters.
 """
 
 from __future__ import annotations
@@ -16,10 +16,9 @@ from torch import Tensor, nn
 from torch.optim import Optimizer
 from torch.optim.adamw import adamw
 
-from ._network import ACTIVATIONS
+from .._networks.autoencoder import ACTIVATIONS
 
-# Activations whose derivative needs their result only, so that they work in place, and
-# the others. The derivatives turn a gradient by results into one by what went in.
+# Activations whose derivative can be computed from their result. They work in place.
 IN_PLACE: dict[str, Callable[[Tensor], Tensor]] = {
     "identity": lambda x: x,
     "logistic": torch.sigmoid_,
@@ -27,6 +26,9 @@ IN_PLACE: dict[str, Callable[[Tensor], Tensor]] = {
     "relu": torch.relu_,
 }
 _aten = torch.ops.aten
+# Derivatives: turn a gradient with respect to the result of an activation into one with
+# respect to its argument, in place. The second argument is what the layer keeps: the
+# result of the activations above, the argument of the others.
 DERIVATIVES: dict[str, Callable[[Tensor, Tensor], Tensor]] = {
     "identity": lambda gradient, _: gradient,
     "logistic": lambda gradient, result: _aten.sigmoid_backward.grad_input(
@@ -38,30 +40,31 @@ DERIVATIVES: dict[str, Callable[[Tensor, Tensor], Tensor]] = {
     "relu": lambda gradient, result: _aten.threshold_backward.grad_input(
         gradient, result, 0, grad_input=gradient
     ),
-    "gelu": lambda gradient, given: _aten.gelu_backward.grad_input(
-        gradient, given, grad_input=gradient
+    "gelu": lambda gradient, argument: _aten.gelu_backward.grad_input(
+        gradient, argument, grad_input=gradient
     ),
-    "silu": lambda gradient, given: _aten.silu_backward.grad_input(
-        gradient, given, grad_input=gradient
+    "silu": lambda gradient, argument: _aten.silu_backward.grad_input(
+        gradient, argument, grad_input=gradient
     ),
 }
 
-
-# An average of the weights goes back over about one in so many of all updates.
+# The average of the weights covers about the last 1 / AVERAGED_PART of all updates.
 AVERAGED_PART = 5
 
 
 class FlatAdamW(Optimizer):
-    """AdamW [1]_ over all parameters as one, which become views of one flat tensor.
+    """AdamW [1]_ for one flat tensor, of which all parameters become views.
 
-    Where the learning rate does not fall, an average of the weights does instead. Its
-    memory grows with the number of updates [2]_, so that it is good after each of them.
+    It can also average the weights. With a constant learning rate the average serves
+    the purpose of a falling one. Its window grows with the number of updates [2]_, so
+    that it can be used after each of them.
 
     Parameters
     ----------
     params : iterable of dict
         Groups with the parameters under "params", all of one device. Their gradients
-        become views of one flat tensor, too. Frozen ones are left alone.
+        become views of one flat tensor, too. Parameters that need no gradient do not
+        change.
     lr : float
         Learning rate.
     weight_decay : float
@@ -89,6 +92,7 @@ class FlatAdamW(Optimizer):
         self.flat = nn.Parameter(torch.cat([p.detach().flatten() for p in views]))
         self.flat.grad = torch.zeros_like(self.flat)
         super().__init__([self.flat], {"lr": lr, "weight_decay": weight_decay})
+        # PyTorch makes this state at the first step, but `resume` needs it before.
         self.state[self.flat] = {
             "step": self.flat.new_zeros(()),
             "exp_avg": torch.zeros_like(self.flat),
@@ -99,26 +103,29 @@ class FlatAdamW(Optimizer):
         for p, value, gradient in zip(
             views, self.flat.detach().split(sizes), gradients, strict=True
         ):
+            # Views: one update of the flat tensor changes all parameters.
             p.data = value.view_as(p)
             p.grad = gradient.view_as(p)
 
-    # Decorated by PyTorch to be left out of compilation, which imports its compiler:
-    # about a second.
+    # PyTorch's decorator of this method imports its compiler, which takes a second.
     add_param_group = inspect.unwrap(Optimizer.add_param_group)
 
     @property
     def progress(self) -> dict[str, Tensor]:
-        """All that another one needs to go on from here, but for the average."""
+        """The state that another optimizer needs to continue, without the average."""
         return {**self.state[self.flat], "weights": self.flat.detach()}
 
-    def go_on(self, progress: dict[str, Tensor]) -> None:
-        """Go on from the progress of another one; its average are the weights now."""
+    def resume(self, progress: dict[str, Tensor]) -> None:
+        """Continue from the progress of another optimizer.
+
+        The weights before this call must be the average of the other one.
+        """
         self.average = self.flat.detach().clone()
         for name, value in self.progress.items():
             value.copy_(progress[name])
 
     def use_average(self) -> None:
-        """Make the average the weights."""
+        """Set the weights to their average, if there is one."""
         if self.average is not None:
             self.flat.detach().copy_(self.average)
 
@@ -145,25 +152,26 @@ class FlatAdamW(Optimizer):
         if self.averages:
             if self.average is None:
                 self.average = self.flat.detach().clone()
-            share = AVERAGED_PART / (state["step"] + (AVERAGED_PART - 1))
-            self.average.lerp_(self.flat, share)
+            # Polynomial-decay averaging, see [2]: the first step has the weight 1.
+            weight = AVERAGED_PART / (state["step"] + (AVERAGED_PART - 1))
+            self.average.lerp_(self.flat, weight)
 
 
 def unshare_parameters(module: nn.Module) -> None:
-    """Give all parameters memory of their own again, and forget their gradients."""
+    """Copy all parameters out of the flat tensor, and drop their gradients."""
     for parameter in module.parameters():
         parameter.data = parameter.data.clone()
         parameter.grad = None
 
 
 class Backpropagation:
-    """Output and gradients of dense layers.
+    """Forward and backward pass of dense layers.
 
     Parameters
     ----------
     layers : sequence of (nn.Linear, str)
         In order, each with the name of its activation. Gradients are written to the
-        `grad` of their parameters, which must be there.
+        `grad` of the parameters, which must exist.
     """
 
     def __init__(self, layers: Sequence[tuple[nn.Linear, str]]):
@@ -175,9 +183,10 @@ class Backpropagation:
         self.buffers: dict[int, list[tuple[Tensor, Tensor]]] = {}
 
     def _buffers(self, n_rows: int) -> list[tuple[Tensor, Tensor]]:
-        """Memory for each layer's results and their gradient, used again and again.
+        """Get memory for each layer's output and its gradient.
 
-        Fresh memory would be touched page by page at every step.
+        Steps with as many rows share it: the system would have to map new memory page
+        by page.
         """
         if n_rows not in self.buffers:
             self.buffers[n_rows] = [
@@ -188,14 +197,15 @@ class Backpropagation:
 
     @torch.no_grad()
     def forward(self, x: Tensor) -> Tensor:
-        """The output; what `backward` needs is kept until the next call."""
-        self.given, self.kept = [], []
+        """Compute the output. Keep what `backward` needs until the next call."""
+        self.layer_inputs, self.layer_outputs = [], []
         for (weight, bias, activation), (out, _) in zip(
             self.layers, self._buffers(len(x)), strict=True
         ):
-            self.given.append(x)
+            self.layer_inputs.append(x)
             torch.addmm(bias, x, weight.T, out=out)
-            self.kept.append(out)
+            # Becomes the result of an activation that works in place.
+            self.layer_outputs.append(out)
             x = out
             if activation in IN_PLACE:
                 IN_PLACE[activation](x)
@@ -205,27 +215,34 @@ class Backpropagation:
 
     @torch.no_grad()
     def backward(self, gradient: Tensor) -> None:
-        """Gradients of all parameters. That by the output, given, is overwritten."""
+        """Compute the gradients of all parameters. Overwrites `gradient`.
+
+        `gradient` is that of the loss with respect to the output.
+        """
+        # A layer computes a = f(z), z = x W' + b. Given G = dL/da, the chain rule is
+        #   dL/dz = G * f'(z),  dL/dW = (dL/dz)' x,  dL/db = sum over rows of dL/dz,
+        # and dL/dx = (dL/dz) W is the G of the layer before.
         buffers = self._buffers(len(gradient))
         for k in reversed(range(len(self.layers))):
             weight, _, activation = self.layers[k]
-            of_weight, of_bias = self.gradients[k]
-            DERIVATIVES[activation](gradient, self.kept[k])
-            torch.mm(gradient.T, self.given[k], out=of_weight)
-            torch.sum(gradient, 0, out=of_bias)
+            weight_gradient, bias_gradient = self.gradients[k]
+            DERIVATIVES[activation](gradient, self.layer_outputs[k])
+            torch.mm(gradient.T, self.layer_inputs[k], out=weight_gradient)
+            torch.sum(gradient, 0, out=bias_gradient)
+            # The inputs of the first layer are data: nobody needs their gradient.
             if k:
                 gradient = torch.mm(gradient, weight, out=buffers[k - 1][1])
 
 
 class Autograd:
-    """Output and gradients of any network, by PyTorch's autograd.
+    """Forward and backward pass of any network, by PyTorch's autograd.
 
     Parameters
     ----------
     network : callable
         From inputs to outputs.
     gradients : Tensor
-        What the `grad` of all parameters are views of.
+        The flat tensor of which the `grad` of all parameters are views.
     """
 
     def __init__(self, network: Callable[[Tensor], Tensor], gradients: Tensor):
@@ -233,7 +250,7 @@ class Autograd:
         self.gradients = gradients
 
     def forward(self, x: Tensor) -> Tensor:
-        """The output; what `backward` needs is kept until then."""
+        """Compute the output. Keep what `backward` needs until that is called."""
         try:
             with torch.enable_grad():
                 self.output = self.network(x)
@@ -248,7 +265,7 @@ class Autograd:
         return self.output.detach()
 
     def backward(self, gradient: Tensor) -> None:
-        """Gradients of all parameters, by that of the output."""
+        """Compute the gradients of all parameters from the gradient of the output."""
         self.gradients.zero_()
         self.output.backward(gradient)
         del self.output

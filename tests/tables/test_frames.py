@@ -14,7 +14,7 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import GridSearchCV
 from sklearn.pipeline import make_pipeline
 
-from sklearn_dae._frames import kind_of
+from sklearn_dae._tables.frames import kind_of
 
 N = 60
 
@@ -379,9 +379,9 @@ def test_straight_from_a_frame_to_a_classifier_in_a_grid_search(small):
 
 def test_template_holds_no_row():
     table = pandas_table()
-    from .conftest import small
+    from ..helpers import small
 
-    template = small().fit(table)._codec.template_
+    template = small().fit(table)._layout.template_
     assert len(template) == 0
     assert list(template.dtypes) == list(table.dtypes)
 
@@ -470,7 +470,7 @@ def test_template_keeps_neither_buffers_nor_row_labels(small):
         pd.MultiIndex.from_product([["secret"], range(N)]), axis="index"
     )
     dae = small().fit(table)
-    template = dae._codec.template_
+    template = dae._layout.template_
     assert list(template.dtypes) == list(table.dtypes)
     assert b"secret" not in pickle.dumps(dae)
     buffers = template["arrow_text"].array._pa_array.nbytes
@@ -488,7 +488,7 @@ def test_a_frame_of_sparse_columns_stays_sparse(small):
 
 @pytest.mark.parametrize("names", [["a", "b"], ["a", "b", "k"], ["k"]])
 @pytest.mark.parametrize("library", ["pandas", "polars"])
-def test_frames_in_pieces_give_the_bits_of_whole_ones(
+def test_frames_in_chunks_give_the_bits_of_whole_ones(
     small, monkeypatch, library, names
 ):
     rng = np.random.default_rng(0)
@@ -499,6 +499,6 @@ def test_frames_in_pieces_give_the_bits_of_whole_ones(
     frame = frame[names]
     X = frame if library == "pandas" else pl.DataFrame(frame.to_dict("list"))
     whole = small().fit_transform(X)
-    monkeypatch.setattr("sklearn_dae._table.FEW_CELLS", 0)
+    monkeypatch.setattr("sklearn_dae._tables.layout.FEW_CELLS", 0)
     monkeypatch.setattr("sklearn_dae._cells.CELLS_AT_ONCE", 40)
     np.testing.assert_allclose(small().fit_transform(X), whole, rtol=1e-4, atol=1e-5)

@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from sklearn_dae._cells import Cells
-from sklearn_dae._corruption import (
+from sklearn_dae._training.corruption import (
     NOISES,
     Corruption,
     custom,
@@ -15,18 +15,21 @@ from sklearn_dae._corruption import (
     swap,
 )
 
-from .conftest import make_cells, make_pool
+from ..helpers import make_cells, make_columns
 
 SEEDS = range(5)
 N_ROWS = 20_000
 
 
-def generator(seed=0):
-    return torch.Generator().manual_seed(seed)
-
-
-def rates(numeric, codes=()):
+def factor(numeric, codes=()):
     return Cells(torch.tensor(numeric), torch.tensor(codes))
+
+
+def corrupt(noise, cells, noise_factor, *, seed=0, donors=None, bounded=False):
+    donors = cells if donors is None else donors
+    columns = make_columns(donors, bounded)
+    generator = torch.Generator().manual_seed(seed)
+    return noise(cells, noise_factor, donors, columns, generator)
 
 
 @pytest.fixture
@@ -40,22 +43,22 @@ def cells():
 @pytest.mark.parametrize("noise", [swap, masking, salt_and_pepper])
 @pytest.mark.parametrize("seed", SEEDS)
 def test_each_column_is_corrupted_at_its_own_rate(cells, noise, seed):
-    asked = rates([0.1, 0.5], [0.0, 0.3])
-    noisy, corrupted = noise(cells, make_pool(cells), asked, generator(seed))
-    for block, clean, mask, block_rates in zip(
+    asked = factor([0.1, 0.5], [0.0, 0.3])
+    noisy, corrupted = corrupt(noise, cells, asked, seed=seed)
+    for block, clean, mask, probabilities in zip(
         noisy, cells, corrupted, asked, strict=True
     ):
-        np.testing.assert_allclose(mask.float().mean(0), block_rates, atol=0.015)
+        np.testing.assert_allclose(mask.float().mean(0), probabilities, atol=0.015)
         changed = (block != clean) | (block.isnan() & ~clean.isnan())
         assert not (changed & ~mask).any()
         # Donors may hold the same value: one time in fifty for the categories.
-        np.testing.assert_allclose(changed.float().mean(0), block_rates, atol=0.02)
+        np.testing.assert_allclose(changed.float().mean(0), probabilities, atol=0.02)
 
 
 def test_swap_takes_the_same_column():
     cells = make_cells(np.arange(300.0).reshape(-1, 3), np.arange(200).reshape(-1, 2))
-    everywhere = rates([1.0] * 3, [1.0] * 2)
-    noisy, _ = swap(cells, make_pool(cells), everywhere, generator())
+    everywhere = factor([1.0] * 3, [1.0] * 2)
+    noisy, _ = corrupt(swap, cells, everywhere)
     assert (noisy.numeric % 3 == torch.arange(3)).all()
     assert (noisy.codes % 2 == torch.arange(2)).all()
     assert (noisy.numeric != cells.numeric).float().mean() > 0.9
@@ -63,9 +66,7 @@ def test_swap_takes_the_same_column():
 
 @pytest.mark.parametrize("seed", SEEDS)
 def test_swap_keeps_the_marginals_and_breaks_the_ties(cells, seed):
-    noisy, _ = swap(
-        cells, make_pool(cells), rates([1.0, 1.0], [1.0, 1.0]), generator(seed)
-    )
+    noisy, _ = corrupt(swap, cells, factor([1.0, 1.0], [1.0, 1.0]), seed=seed)
     quantiles = torch.linspace(0.05, 0.95, 19)
     np.testing.assert_allclose(
         noisy.numeric.quantile(quantiles, dim=0),
@@ -79,40 +80,38 @@ def test_swap_keeps_the_marginals_and_breaks_the_ties(cells, seed):
     assert (noisy.codes[:, 0] == noisy.codes[:, 1]).float().mean() < 0.03
 
 
-def test_swap_draws_from_the_whole_pool_not_from_the_batch():
-    pool_cells = make_cells(np.arange(1000.0)[:, None])
-    batch = pool_cells.rows(slice(0, 2))
+def test_swap_draws_from_all_training_rows_not_from_the_batch():
+    donors = make_cells(np.arange(1000.0)[:, None])
+    batch = donors.rows(slice(0, 2))
     drawn = set()
     for seed in range(200):
-        noisy, _ = swap(batch, make_pool(pool_cells), rates([1.0]), generator(seed))
+        noisy, _ = corrupt(swap, batch, factor([1.0]), seed=seed, donors=donors)
         drawn |= set(noisy.numeric.ravel().tolist())
     assert len(drawn) > 250
 
 
 def test_masking_hides_cells_as_if_they_were_missing(cells):
-    noisy, corrupted = masking(
-        cells, make_pool(cells), rates([0.5, 0.5], [0.5, 0.5]), generator()
-    )
+    noisy, corrupted = corrupt(masking, cells, factor([0.5, 0.5], [0.5, 0.5]))
     for missing, mask in zip(noisy.missing(), corrupted, strict=True):
         assert torch.equal(missing, mask)
 
 
 @pytest.mark.parametrize("seed", SEEDS)
 def test_salt_and_pepper_sets_the_extremes_with_equal_chances(cells, seed):
-    pool = make_pool(cells)
-    noisy, corrupted = salt_and_pepper(
-        cells, pool, rates([0.4, 0.4], [0.0, 0.0]), generator(seed)
+    columns = make_columns(cells)
+    noisy, corrupted = corrupt(
+        salt_and_pepper, cells, factor([0.4, 0.4], [0.0, 0.0]), seed=seed
     )
     hit = noisy.numeric[:, 0][corrupted.numeric[:, 0]]
-    low, high = hit == pool.low[0], hit == pool.high[0]
+    low, high = hit == columns.low[0], hit == columns.high[0]
     assert (low | high).all()
     assert abs(low.float().mean() - 0.5) < 0.03
 
 
 @pytest.mark.parametrize("seed", SEEDS)
 def test_gaussian_noise_has_the_standard_deviation_asked_for(cells, seed):
-    noisy, corrupted = gaussian(
-        cells, make_pool(cells), rates([0.5, 0.0], [0.0, 0.0]), generator(seed)
+    noisy, corrupted = corrupt(
+        gaussian, cells, factor([0.5, 0.0], [0.0, 0.0]), seed=seed
     )
     added = noisy.numeric - cells.numeric
     np.testing.assert_allclose(added.std(0), [0.5, 0.0], atol=0.01)
@@ -123,9 +122,9 @@ def test_gaussian_noise_has_the_standard_deviation_asked_for(cells, seed):
 
 def test_gaussian_noise_is_clipped_to_the_valid_range_only_where_there_is_one():
     cells = make_cells(np.linspace(0, 1, 500)[:, None])
-    strong = rates([1.0])
-    clipped, _ = gaussian(cells, make_pool(cells, clip=True), strong, generator())
-    free, _ = gaussian(cells, make_pool(cells, clip=False), strong, generator())
+    strong = factor([1.0])
+    clipped, _ = corrupt(gaussian, cells, strong, bounded=True)
+    free, _ = corrupt(gaussian, cells, strong, bounded=False)
     assert (clipped.numeric.min(), clipped.numeric.max()) == (0.0, 1.0)
     assert free.numeric.min() < -0.5
     assert free.numeric.max() > 1.5
@@ -133,9 +132,7 @@ def test_gaussian_noise_is_clipped_to_the_valid_range_only_where_there_is_one():
 
 @pytest.mark.parametrize("noise", [salt_and_pepper, gaussian])
 def test_categories_are_swapped_where_a_noise_is_for_numbers_only(cells, noise):
-    noisy, corrupted = noise(
-        cells, make_pool(cells), rates([0.0, 0.0], [0.3, 0.0]), generator()
-    )
+    noisy, corrupted = corrupt(noise, cells, factor([0.0, 0.0], [0.3, 0.0]))
     changed = noisy.codes != cells.codes
     assert abs(changed[:, 0].float().mean() - 0.3) < 0.02
     assert not changed[:, 1].any()
@@ -148,9 +145,7 @@ def test_input_is_not_changed_and_missing_cells_stay_missing(cells, name):
     cells.numeric[::3, 0] = torch.nan
     cells.codes[::4, 1] = -1
     before = Cells(cells.numeric.clone(), cells.codes.clone())
-    noisy, corrupted = NOISES[name](
-        cells, make_pool(cells), rates([0.9, 0.9], [0.9, 0.9]), generator()
-    )
+    noisy, corrupted = corrupt(NOISES[name], cells, factor([0.9, 0.9], [0.9, 0.9]))
     torch.testing.assert_close(cells, before, rtol=0, atol=0, equal_nan=True)
     for was, now, mask in zip(cells.missing(), noisy.missing(), corrupted, strict=True):
         assert now[was].all()
@@ -159,20 +154,23 @@ def test_input_is_not_changed_and_missing_cells_stay_missing(cells, name):
 
 @pytest.mark.parametrize("name", NOISES)
 def test_same_generator_state_same_corruption(cells, name):
-    def corrupt(seed):
-        asked = rates([0.5, 0.5], [0.5, 0.5])
-        return NOISES[name](cells, make_pool(cells), asked, generator(seed))
+    def corrupted(seed):
+        asked = factor([0.5, 0.5], [0.5, 0.5])
+        return corrupt(NOISES[name], cells, asked, seed=seed)
 
-    torch.testing.assert_close(corrupt(3), corrupt(3), rtol=0, atol=0, equal_nan=True)
-    assert not torch.equal(corrupt(3)[0].numeric, corrupt(4)[0].numeric)
+    torch.testing.assert_close(
+        corrupted(3), corrupted(3), rtol=0, atol=0, equal_nan=True
+    )
+    assert not torch.equal(corrupted(3)[0].numeric, corrupted(4)[0].numeric)
 
 
 def test_noises_in_turn_report_every_cell_that_any_of_them_picked(cells):
-    steps = [
-        (masking, rates([0.5, 0.0], [0.0, 0.0])),
-        (swap, rates([0.0, 0.5], [0.0, 0.0])),
+    noises = [
+        ("masking", factor([0.5, 0.0], [0.0, 0.0])),
+        ("swap", factor([0.0, 0.5], [0.0, 0.0])),
     ]
-    _, corrupted = Corruption(steps, make_pool(cells))(cells, generator())
+    corruption = Corruption(noises, cells, make_columns(cells))
+    _, corrupted = corruption(cells, torch.Generator().manual_seed(0))
     np.testing.assert_allclose(corrupted.numeric.float().mean(0), 0.5, atol=0.02)
     assert not corrupted.codes.any()
 
@@ -186,9 +184,9 @@ def test_callable_noise_gets_a_copy_the_factors_and_a_seeded_generator(cells):
         return X
 
     before = cells.numeric.clone()
-    asked = rates([0.25, 0.5], [0.0, 0.0])
+    asked = factor([0.25, 0.5], [0.0, 0.0])
     for _ in range(2):
-        noisy, corrupted = custom(shift)(cells, make_pool(cells), asked, generator())
+        noisy, corrupted = corrupt(custom(shift), cells, asked)
     assert torch.equal(cells.numeric, before)
     torch.testing.assert_close(noisy.numeric[:, 0], before[:, 0] + 0.25)
     assert corrupted.numeric[:, 0].all()
@@ -210,4 +208,4 @@ def test_callable_noise_must_return_finite_numbers_of_the_same_shape(returned, m
     cells = make_cells(np.ones((4, 2)))
     noise = custom(lambda X, noise_factor, rng: returned(X))
     with pytest.raises(ValueError, match=match):
-        noise(cells, make_pool(cells), rates([0.1, 0.1]), generator())
+        corrupt(noise, cells, factor([0.1, 0.1]))

@@ -1,7 +1,7 @@
-"""DataFrames of pandas and polars: their columns' kinds, values, and new ones alike.
+"""DataFrames of pandas and polars: kinds and values of columns, and new DataFrames.
 
-The one door to pandas and polars, neither of which is ever imported: a DataFrame can
-only come in if its library has been.
+The only file that knows these libraries. It imports neither: whoever passes a DataFrame
+has imported its library already.
 """
 
 from __future__ import annotations
@@ -10,23 +10,23 @@ import sys
 
 import numpy as np
 
-from ._compat import OLDEST_OPTIONAL, check_versions
+from .._compat import OLDEST_OPTIONAL, check_versions
 
 
 def is_pandas(X):
-    """Whether `X` is a pandas DataFrame."""
+    """Tell whether `X` is a pandas DataFrame."""
     pandas = sys.modules.get("pandas")
     return pandas is not None and isinstance(X, pandas.DataFrame)
 
 
 def is_polars(X):
-    """Whether `X` is a polars DataFrame."""
+    """Tell whether `X` is a polars DataFrame."""
     polars = sys.modules.get("polars")
     return polars is not None and isinstance(X, polars.DataFrame)
 
 
 def is_frame(X):
-    """Whether `X` is a DataFrame of pandas or polars."""
+    """Tell whether `X` is a DataFrame of pandas or polars."""
     return is_pandas(X) or is_polars(X)
 
 
@@ -41,7 +41,7 @@ def check_collected(X):
 
 
 def is_missing(value):
-    """Whether a cell, or a label, stands for none."""
+    """Tell whether the value of a cell, or a label, is missing."""
     # pd.NA cannot be compared; NaN is not equal to itself.
     return value is None or type(value).__name__ == "NAType" or value != value
 
@@ -52,12 +52,12 @@ def _is_pandas_series(column):
 
 
 def index_of(X):
-    """The row labels of a pandas DataFrame; None for other tables."""
+    """Return the index of a pandas DataFrame; None for other tables."""
     return X.index if is_pandas(X) else None
 
 
 def without_rows(X):
-    """What remains of a DataFrame without its rows: names and dtypes.
+    """Make an empty DataFrame with the column names and dtypes of `X`.
 
     Raises ImportError if the library of the DataFrame is too old.
     """
@@ -71,7 +71,7 @@ def without_rows(X):
 
 
 def kind_of(column):
-    """Kind of a Series: "numeric", "boolean", "categorical", "date" or "other"."""
+    """Find the kind: "numeric", "boolean", "categorical", "date" or "other"."""
     if _is_pandas_series(column):
         return _pandas_kind(column)
     dtype = column.dtype
@@ -93,7 +93,7 @@ def _pandas_kind(column):
         return "boolean"
     if types.is_numeric_dtype(dtype):
         return "other" if types.is_complex_dtype(dtype) else "numeric"
-    # Objects, and the types of Arrow, are known by what they hold.
+    # The dtypes object and Arrow's do not tell: look at the values.
     held = types.infer_dtype(column, skipna=True)
     if held in ("integer", "floating", "mixed-integer-float", "decimal"):
         return "numeric"
@@ -105,7 +105,10 @@ def _pandas_kind(column):
 
 
 def numbers(column):
-    """A Series as a float64 array, NaN where a cell is missing; no dates."""
+    """Convert a Series to a float64 array, NaN where a cell is missing.
+
+    Raises TypeError for dates, which pandas and polars would convert to integers.
+    """
     if kind_of(column) == "date":
         raise TypeError(f"they are dates, of dtype {column.dtype}")
     if _is_pandas_series(column):
@@ -114,46 +117,50 @@ def numbers(column):
 
 
 class Numbers:
-    """Columns of a DataFrame as an array of float64, made of the rows asked for.
+    """Numeric columns of a DataFrame. Only selected rows become a float64 array.
 
-    So that no second copy of a large table is held.
+    This keeps a second copy of a large table out of memory.
 
     Parameters
     ----------
     X : DataFrame
     names : list
-        Its columns of numbers, in order.
+        Names of the numeric columns, in order.
     """
 
     def __init__(self, X, names):
         self.X = X[names]
         self.names = names
         self.shape = (len(X), len(names))
+        # Then pandas converts a whole block at once, which is much faster.
         kinds = (kind_of(self.X[name]) for name in names)
         self._all_numeric = all(kind == "numeric" for kind in kinds)
 
     def __getitem__(self, rows):
-        """The rows picked by a slice or by positions, NaN where a cell is missing."""
+        """Select rows by a slice or by positions; NaN where a cell is missing."""
         if is_pandas(self.X):
-            some = self.X.iloc[rows]
+            block = self.X.iloc[rows]
             if self._all_numeric:
-                return some.to_numpy(dtype=np.float64, na_value=np.nan)
+                return block.to_numpy(dtype=np.float64, na_value=np.nan)
         else:
-            some = self.X[rows]
+            block = self.X[rows]
         n_rows = len(np.arange(self.shape[0])[rows])
-        picked = np.empty((n_rows, self.shape[1]))
+        array = np.empty((n_rows, self.shape[1]))
         for j, name in enumerate(self.names):
             try:
-                picked[:, j] = numbers(some[name])
-            except Exception as error:  # Of many kinds in pandas and polars.
+                array[:, j] = numbers(block[name])
+            except Exception as error:  # pandas and polars raise many types.
                 raise ValueError(
                     f"Column {name!r} must hold numbers, as in fit: {error}"
                 ) from error
-        return picked
+        return array
 
 
 def is_plain_numbers(X):
-    """Whether a DataFrame is dense or sparse numbers that need no other type."""
+    """Tell whether a DataFrame holds only dense floats or only sparse numbers.
+
+    scikit-learn turns these into an array or a sparse matrix itself.
+    """
     if not is_pandas(X):
         return False
     dtypes = set(X.dtypes)
@@ -163,28 +170,28 @@ def is_plain_numbers(X):
 
 
 def values(column):
-    """A Series as a list of Python objects, None where a cell is missing."""
+    """Convert a Series to a list of Python objects, None where a cell is missing."""
     if _is_pandas_series(column):
         return column.astype(object).where(column.notna(), None).tolist()
     return column.to_list()
 
 
 def declared_levels(column):
-    """The levels that the dtype of a Series declares; none for most."""
+    """List the levels that the dtype of a Series declares; none for most dtypes."""
     levels = getattr(column.dtype, "categories", None)
     return [] if levels is None else list(levels)
 
 
 def frame_like(template, columns, index=None):
-    """A DataFrame of the library, column names and dtypes of `template`.
+    """Make a DataFrame of the library, the column names and the dtypes of `template`.
 
     Parameters
     ----------
     template : DataFrame
     columns : list of ndarray
-        Cells of each column: objects, or numbers, which integer columns round.
+        Cells of each column: objects or numbers. Integer columns round numbers.
     index : pandas.Index or None
-        Row labels, if `template` is of pandas.
+        Index of the DataFrame, if `template` is of pandas.
     """
     return type(template)(
         {
@@ -195,7 +202,7 @@ def frame_like(template, columns, index=None):
 
 
 def frame_of_numbers(template, block, index=None):
-    """A DataFrame of numbers under the column names of `template`."""
+    """Make a DataFrame of the numbers in `block`, with the names of `template`."""
     columns = dict(zip(template.columns, block.T, strict=True))
     if is_pandas(template):
         return type(template)(columns, index=index)
@@ -203,25 +210,27 @@ def frame_of_numbers(template, block, index=None):
 
 
 def fill_column(column, missing, cells, template):
-    """A Series with its missing cells filled; the others are not touched.
+    """Fill the missing cells of a Series. The others do not change.
 
     Parameters
     ----------
     column : Series
     missing : ndarray of bool
     cells : ndarray
-        Objects or numbers, used where `missing`.
+        Objects or numbers to fill in where `missing`.
     template : Series
-        Column that `cells` are of. Its dtype rounds them.
+        The column in training, whose dtype numbers are rounded to.
     """
-    # Only what is used need be a value that the column can hold.
+    # The column cannot hold every other cell: repeat one that is used in their place.
     cells = _nearest(np.where(missing, cells, cells[missing][:1]), template)
     if _is_pandas_series(column):
+        # A pandas categorical refuses values that are not among its categories.
         if hasattr(column, "cat"):
             new = [level for level in set(cells) if level not in column.cat.categories]
             column = column.cat.add_categories(new)
         return column.mask(missing, _series_like(column, cells, column.index))
     polars = sys.modules["polars"]
+    # zip_with needs columns of one dtype, which can hold the levels of training.
     if column.dtype == polars.Null:
         column = column.cast(template.dtype)
     elif column.dtype != template.dtype and hasattr(column.dtype, "categories"):
@@ -230,20 +239,22 @@ def fill_column(column, missing, cells, template):
 
 
 def _series_like(column, cells, index=None):
-    """A Series of the dtype of `column` of given cells."""
+    """Make a Series of `cells` with the dtype of `column`."""
     cells = _nearest(cells, column)
     if _is_pandas_series(column):
         return type(column)(cells, index=index).astype(column.dtype)
+    # polars converts a list of objects to a dtype, but not an array of objects.
     if cells.dtype == object:
         return type(column)(column.name, cells.tolist(), dtype=column.dtype)
     return type(column)(column.name, cells).cast(column.dtype)
 
 
 def _nearest(cells, column):
-    """The numbers nearest to those given that a column like `column` can hold."""
+    """Round numbers to the nearest values that the dtype of `column` can hold."""
     if cells.dtype.kind != "f":
         return cells
     if _is_pandas_series(column):
+        # Nullable and Arrow dtypes name the NumPy dtype of their numbers.
         dtype = getattr(column.dtype, "numpy_dtype", column.dtype)
     else:
         dtype = column.clear().to_numpy().dtype
@@ -251,6 +262,6 @@ def _nearest(cells, column):
         return cells >= 0.5
     if dtype.kind not in "iu":
         return cells
-    # The largest int64 is no float64: as one, it would be out of range.
+    # The largest int64 has no float64: the nearest one is out of range.
     largest = np.nextafter(float(np.iinfo(dtype).max), 0)
     return np.rint(np.clip(cells, np.iinfo(dtype).min, largest)).astype(dtype)

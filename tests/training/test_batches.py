@@ -4,11 +4,11 @@ import numpy as np
 import pytest
 import torch
 
-from sklearn_dae._batches import CorruptibleRows, FixedBatches, ShuffledBatches
 from sklearn_dae._cells import Cells
-from sklearn_dae._corruption import Corruption, swap
+from sklearn_dae._training.batches import CorruptibleRows, FixedBatches, ShuffledBatches
+from sklearn_dae._training.corruption import Corruption
 
-from .conftest import make_cells, make_pool
+from ..helpers import make_cells, make_columns
 
 
 @pytest.fixture
@@ -18,11 +18,13 @@ def cells():
     return make_cells(numeric)
 
 
-def rows_of(cells, rate=0.3, emphasis=0.75, learnable=(True, True, True), seed=0):
-    rates = Cells(torch.full((3,), rate), torch.empty(0))
+def rows_of(
+    cells, noise_factor=0.3, emphasis=0.75, learnable=(True, True, True), seed=0
+):
+    noise_factor = Cells(torch.full((3,), noise_factor), torch.empty(0))
     return CorruptibleRows(
         cells,
-        Corruption([(swap, rates)], make_pool(cells)),
+        Corruption([("swap", noise_factor)], cells, make_columns(cells)),
         emphasis,
         Cells(torch.tensor(learnable), torch.empty(0)),
         torch.Generator().manual_seed(seed),
@@ -66,7 +68,7 @@ def test_noise_is_fresh_in_every_batch_of_an_epoch():
 
 def test_target_is_clean_and_the_rows_are_not_touched(cells):
     before = cells.numeric.clone()
-    for _, (clean, _) in shuffled(rows_of(cells, rate=1.0), 100):
+    for _, (clean, _) in shuffled(rows_of(cells, noise_factor=1.0), 100):
         known = set(before[:, 0].tolist())
         assert set(clean.numeric[:, 0].tolist()) <= known
     torch.testing.assert_close(cells.numeric, before, rtol=0, atol=0, equal_nan=True)

@@ -1,0 +1,1 @@
+"""Networks from cells to cells, and what they compute for rows."""

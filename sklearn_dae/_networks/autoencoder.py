@@ -1,0 +1,335 @@
+"""The network: an encoder and a decoder over cells, one output a number or level.
+
+Dense layers are built without initial values, because PyTorch would draw these from its
+global generator. `initialize` draws them from a generator that training owns.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from itertools import pairwise
+
+import torch
+from torch import Generator, Tensor, nn
+from torch.nn import functional
+
+ACTIVATIONS: dict[str, Callable[[Tensor], Tensor]] = {
+    "identity": lambda x: x,
+    "logistic": torch.sigmoid,
+    "tanh": torch.tanh,
+    "relu": torch.relu,
+    "gelu": functional.gelu,
+    "silu": functional.silu,
+}
+
+# Largest distance of an input from its column's mean, in standard deviations. The
+# features of a row with an outlier harm the model that gets them, so the stack clips
+# early. A bottleneck is used more for repairs, which need the outlier as it is.
+CLIP_OF_STACK, CLIP_OF_LATENT = 10.0, 1000.0
+# Bins of a numeric column, and the largest number of inputs for the bins of all.
+N_BINS = 6
+MAX_BIN_INPUTS = 384
+# Where quantiles coincide, as in a column of many zeros, a bin becomes a step. With
+# this width the step does not amplify rounding errors of float32.
+NARROWEST_BIN = 1e-4
+# Tables of more inputs, texts for example, leave the inputs out of the stack.
+MAX_STACKED_INPUTS = 1024
+
+
+class Dense(nn.Linear):
+    """A linear layer without initial values."""
+
+    def reset_parameters(self) -> None:
+        pass
+
+
+def n_bins(n_numeric: int) -> int:
+    """Compute the number of bins of each numeric column; 0 for very many columns."""
+    bins = min(N_BINS, MAX_BIN_INPUTS // max(1, n_numeric))
+    # One bin would repeat the number itself.
+    return bins if bins > 1 else 0
+
+
+class CellsEncoder(nn.Module):
+    """Turn cells into inputs of the first layer. It has no trained parameters.
+
+    A number becomes its distance from its column's mean, smoothly clipped [1]_ so that
+    an outlier does not dominate its row. If there are bins, it also becomes a piecewise
+    linear encoding [2]_: for each quantile bin of its column the fraction of the bin
+    below the number, again minus the mean. A category becomes its one-hot code. A
+    missing cell becomes zeros.
+
+    Parameters
+    ----------
+    n_numeric : int
+        Number of numeric columns.
+    n_levels : sequence of int
+        Number of levels of each categorical column.
+    bins : int
+        Number of bins of each numeric column.
+    clip : float
+        Largest distance of an input from its column's mean, in standard deviations.
+
+    Shape
+    -----
+    Input: numeric (n, n_numeric) and codes (n, n_categorical). Output: (n, n_inputs).
+
+    References
+    ----------
+    .. [1] D. Holzmüller, L. Grinsztajn, I. Steinwart, "Better by default: strong
+       pre-tuned MLPs and boosted trees on tabular data", NeurIPS 2024.
+    .. [2] Y. Gorishniy, I. Rubachev, A. Babenko, "On embeddings for numerical features
+       in tabular deep learning", NeurIPS 2022, section 3.2.
+    """
+
+    center: Tensor
+    limit: Tensor
+    edges: Tensor
+    widths: Tensor
+    encoded_center: Tensor
+    offsets: Tensor
+
+    def __init__(self, n_numeric: int, n_levels: Sequence[int], bins: int, clip: float):
+        super().__init__()
+        self.n_levels = tuple(n_levels)
+        self.bins = bins
+        self.clip = clip
+        self.n_inputs = n_numeric * (1 + self.bins) + sum(n_levels)
+        self.n_outputs = n_numeric + sum(n_levels)
+        # Number of inputs of variance 1 that would vary as much: a bin varies half as
+        # much as the number itself, and the levels of a column together like one input.
+        self.fan_in = n_numeric * (1 + self.bins / 2) + len(n_levels)
+        self.register_buffer("center", torch.zeros(n_numeric, dtype=torch.float32))
+        self.register_buffer("limit", torch.ones_like(self.center))
+        edges = torch.zeros(self.bins + 1, n_numeric, dtype=torch.float32)
+        self.register_buffer("edges", edges)
+        self.register_buffer("widths", torch.ones_like(edges[1:]))
+        self.register_buffer("encoded_center", torch.zeros_like(edges[1:]))
+        offsets = torch.tensor([0, *n_levels]).cumsum(0)[:-1]
+        self.register_buffer("offsets", offsets)
+
+    def fit_columns(self, center: Tensor, spread: Tensor, numeric: Tensor) -> None:
+        """Learn how to encode the numeric columns.
+
+        `center` and `spread` are their means and standard deviations. The edges of bins
+        are quantiles of the columns of `numeric`, a sample of the rows.
+        """
+        self.center.copy_(center)
+        self.limit.copy_(torch.where(spread > 0, self.clip * spread, 1.0))
+        if self.encoded_center.numel():
+            levels = torch.linspace(0, 1, len(self.edges), dtype=torch.float32)
+            quantiles = numeric.nanquantile(levels.to(numeric.device), dim=0)
+            self.edges.copy_(quantiles.nan_to_num())
+            self.widths.copy_(self.edges.diff(dim=0).clamp_min(NARROWEST_BIN))
+            self.encoded_center.copy_(self._fill_bins(numeric).nanmean(0))
+            self.encoded_center.nan_to_num_()
+
+    def _fill_bins(self, numeric: Tensor, out: Tensor | None = None) -> Tensor:
+        """Compute the fraction, from 0 to 1, of each bin that is below the numbers."""
+        above = torch.sub(numeric.unsqueeze(1), self.edges[:-1], out=out)
+        return above.div_(self.widths).clamp_(0, 1)
+
+    def forward(self, numeric: Tensor, codes: Tensor) -> Tensor:
+        n_rows, n_numbers = numeric.shape
+        n_encoded = n_numbers * (1 + self.bins)
+        # Write all inputs into one tensor: no time for joining blocks.
+        inputs = numeric.new_empty(n_rows, self.n_inputs)
+        distances = torch.sub(numeric, self.center, out=inputs[:, :n_numbers])
+        # x / sqrt(1 + (x / limit)^2) is nearly x near 0 and tends to the limit. Unlike
+        # a square, hypot does not overflow.
+        distances.div_(torch.hypot(distances / self.limit, distances.new_ones(())))
+        if self.bins:
+            bins = inputs[:, n_numbers:n_encoded].unflatten(1, (self.bins, n_numbers))
+            self._fill_bins(numeric, out=bins).sub_(self.encoded_center)
+        inputs[:, :n_encoded].nan_to_num_()
+        if codes.shape[1]:
+            self._write_one_hot(codes, inputs[:, n_encoded:])
+        return inputs
+
+    def _write_one_hot(self, codes: Tensor, out: Tensor) -> None:
+        """Write the one-hot codes of all categorical columns side by side to `out`."""
+        places = codes.clamp_min(0) + self.offsets
+        # A missing cell writes a zero.
+        out.zero_().scatter_(1, places, (codes >= 0).to(out.dtype))
+
+
+class Autoencoder(nn.Module):
+    """An encoder over cells and a decoder: what all networks have in common.
+
+    Subclasses implement `initialize`, `encode` and `decode`.
+
+    Parameters
+    ----------
+    cells : CellsEncoder
+        Turns cells into inputs.
+    n_components : int
+        Number of latent units.
+    representation : {"stack", "latent"}
+        The features.
+
+    Shape
+    -----
+    Input: numeric (n, n_numeric) and codes (n, n_categorical).
+    Output: (n, n_numeric + n_codes), the numbers, then the logits of all levels.
+
+    Attributes
+    ----------
+    n_weights : int
+        Number of multiplications for one row.
+    block_sizes : list of int
+        Widths of the stack's blocks.
+    """
+
+    spreads: Tensor
+    n_weights: int
+
+    def __init__(self, cells: CellsEncoder, n_components: int, representation: str):
+        super().__init__()
+        self.cells = cells
+        self.n_components = n_components
+        self.representation = representation
+
+    def extra_repr(self) -> str:
+        return f"representation={self.representation!r}"
+
+    def _set_blocks(self, encoder_sizes: Sequence[int]) -> None:
+        """Set the blocks of the stack, given the widths of the encoder's blocks."""
+        self.block_sizes = list(encoder_sizes)
+        if self.cells.n_inputs <= MAX_STACKED_INPUTS:
+            self.block_sizes.insert(0, self.cells.n_inputs)
+        # Divisors of the stack's blocks. They stay 1 if only the latent layer is used.
+        spreads = torch.ones(len(self.block_sizes), dtype=torch.float32)
+        self.register_buffer("spreads", spreads)
+
+    def initialize(self, output_bias: Tensor, generator: Generator) -> None:
+        """Draw initial weights from `generator`; the output starts at `output_bias`."""
+        raise NotImplementedError
+
+    def encode(self, inputs: Tensor) -> list[Tensor]:
+        """Compute all blocks of the encoder, the latent layer last."""
+        raise NotImplementedError
+
+    def decode(self, latent: Tensor) -> Tensor:
+        """Compute the output from the latent layer."""
+        raise NotImplementedError
+
+    def compress(self, inputs: Tensor) -> Tensor:
+        """Compute the latent layer from inputs."""
+        return self.encode(inputs)[-1]
+
+    def repair(self, inputs: Tensor) -> Tensor:
+        """Compute the output from inputs."""
+        return self.decode(self.compress(inputs))
+
+    def stack(self, numeric: Tensor, codes: Tensor) -> list[Tensor]:
+        """Compute the inputs, unless too many, and all blocks, divided by `spreads`."""
+        inputs = self.cells(numeric, codes)
+        blocks = self.encode(inputs)
+        if len(self.spreads) > len(blocks):
+            blocks.insert(0, inputs)
+        spreads = self.spreads.tolist()
+        return [block / s for block, s in zip(blocks, spreads, strict=True)]
+
+    def latent(self, numeric: Tensor, codes: Tensor) -> Tensor:
+        """Compute the latent layer from cells."""
+        return self.compress(self.cells(numeric, codes))
+
+    def forward(self, numeric: Tensor, codes: Tensor) -> Tensor:
+        return self.repair(self.cells(numeric, codes))
+
+
+class DenoisingAutoencoder(Autoencoder):
+    """Dense layers.
+
+    If only the latent layer is used it is a bottleneck: it is linear, and its decoder
+    mirrors the encoder. If all layers are features the decoder is one linear layer: the
+    features are as good, and training costs less.
+
+    Parameters
+    ----------
+    n_numeric : int
+        Number of numeric columns.
+    n_levels : sequence of int
+        Number of levels of each categorical column.
+    n_components : int
+        Units of the latent layer.
+    hidden_layer_sizes : sequence of int
+        Units of the encoder's layers before the latent one.
+    activation : str
+        A key of `ACTIVATIONS`.
+    representation : {"stack", "latent"}
+        The features.
+    """
+
+    def __init__(
+        self,
+        n_numeric: int,
+        n_levels: Sequence[int],
+        n_components: int,
+        hidden_layer_sizes: Sequence[int],
+        activation: str,
+        representation: str,
+    ):
+        is_bottleneck = representation == "latent"
+        # A bottleneck passes on too little for bins to be of use.
+        bins = 0 if is_bottleneck else n_bins(n_numeric)
+        clip = CLIP_OF_LATENT if is_bottleneck else CLIP_OF_STACK
+        cells = CellsEncoder(n_numeric, n_levels, bins, clip)
+        super().__init__(cells, n_components, representation)
+        self.activation = activation
+        encoder_sizes = [*hidden_layer_sizes, n_components]
+        decoder_sizes = encoder_sizes[::-1] if is_bottleneck else [n_components]
+        self.encoder = _dense([cells.n_inputs, *encoder_sizes])
+        self.decoder = _dense([*decoder_sizes, cells.n_outputs])
+        self.encoder_activations = [activation] * len(self.encoder)
+        if is_bottleneck:
+            self.encoder_activations[-1] = "identity"
+        self.decoder_activations = [activation] * (len(self.decoder) - 1) + ["identity"]
+        self.n_weights = sum(layer.weight.numel() for layer, _ in self.dense_layers())
+        self._set_blocks(encoder_sizes)
+
+    def extra_repr(self) -> str:
+        return f"activation={self.activation!r}, {super().extra_repr()}"
+
+    def dense_layers(self) -> list[tuple[nn.Linear, str]]:
+        """List all layers from inputs to output, with the names of activations."""
+        layers = [*self.encoder, *self.decoder]
+        activations = self.encoder_activations + self.decoder_activations
+        return list(zip(layers, activations, strict=True))  # type: ignore[arg-type]
+
+    @torch.no_grad()
+    def initialize(self, output_bias: Tensor, generator: Generator) -> None:
+        """Draw all weights from `generator`, as PyTorch does from its global one.
+
+        Weights and biases are uniform within 1 / sqrt(inputs of the unit), the default
+        of :class:`torch.nn.Linear`. The last bias is set to `output_bias`.
+        """
+        layers = [layer for layer, _ in self.dense_layers()]
+        for layer in layers:
+            is_first = layer is layers[0]
+            bound = 1 / math.sqrt(self.cells.fan_in if is_first else layer.in_features)
+            for parameter in layer.parameters():
+                parameter.uniform_(-bound, bound, generator=generator)
+        layers[-1].bias.copy_(output_bias)
+
+    def encode(self, inputs: Tensor) -> list[Tensor]:
+        return _run(self.encoder, self.encoder_activations, inputs)
+
+    def decode(self, latent: Tensor) -> Tensor:
+        return _run(self.decoder, self.decoder_activations, latent)[-1]
+
+
+def _dense(sizes: Sequence[int]) -> nn.ModuleList:
+    return nn.ModuleList(
+        Dense(n_in, n_out, dtype=torch.float32) for n_in, n_out in pairwise(sizes)
+    )
+
+
+def _run(layers: nn.ModuleList, activations: list[str], x: Tensor) -> list[Tensor]:
+    """Compute the outputs of all layers, first layer first."""
+    outputs = []
+    for layer, activation in zip(layers, activations, strict=True):
+        x = ACTIVATIONS[activation](layer(x))
+        outputs.append(x)
+    return outputs

@@ -1,0 +1,333 @@
+"""What parameters say of columns, noises and training; checks of several together.
+
+Each check that needs more than one parameter, or the columns of a table, is here once.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from inspect import Signature, signature
+from numbers import Integral
+from typing import Any
+
+import numpy as np
+import torch
+
+from ._cells import Cells
+
+# Names of noises, and those of them whose `noise_factor` is a probability.
+NOISE_NAMES = ("swap", "masking", "salt_and_pepper", "gaussian")
+PROBABILITIES = ("swap", "masking", "salt_and_pepper")
+# Number of weight updates that `max_iter="auto"` aims at.
+N_UPDATES = 1000
+
+# A noise by name or as a function, and its `noise_factor` for each column.
+Noises = list[tuple[str | Callable[..., Any], Cells]]
+
+
+def unfit_arguments(function: Callable[..., Any], n: int) -> Signature | None:
+    """Return the signature of a function that cannot be called with `n` arguments.
+
+    None if it can be, or if it does not tell.
+    """
+    try:
+        arguments = signature(function)
+    except ValueError:  # Some functions written in C have no signature.
+        return None
+    try:
+        # Binding checks defaults and *args, which counting parameters would not.
+        arguments.bind(*[None] * n)
+    except TypeError:
+        return arguments
+    return None
+
+
+def positive_integers(name: str, values: Any, allow_empty: bool = False) -> list[int]:
+    """Return a parameter, an integer or several, as a list of integers.
+
+    Raises
+    ------
+    ValueError
+        If it holds anything but integers of at least 1. `name` is what to call it.
+    """
+    array = np.atleast_1d(np.array(values, dtype=object))
+    are_positive = (
+        # A bool is an Integral, too.
+        isinstance(value, Integral) and int(value) >= 1 and value is not True
+        for value in array
+    )
+    if not all(are_positive) or not (allow_empty or len(array)):
+        raise ValueError(f"{name} must hold integers of at least 1. Got {values!r}.")
+    return [int(value) for value in array]
+
+
+def check_loss(loss: str, scaling: str | None) -> None:
+    """Raise ValueError if `loss` needs a range that `scaling` does not give."""
+    if loss == "log_loss" and scaling in ("standard", "quantile"):
+        raise ValueError(
+            f"loss='log_loss' needs values in [0, 1], which scaling={scaling!r} does "
+            f"not give. Set scaling='minmax', or scaling=None if the columns lie in "
+            f"[0, 1] already."
+        )
+
+
+def check_partial_fit(loss: str, previous_loss: str) -> None:
+    """Raise ValueError if `partial_fit` cannot go on with these parameters."""
+    if loss != previous_loss:
+        raise ValueError(
+            f"partial_fit goes on with loss={previous_loss!r}, by which earlier rows "
+            f"were measured, but the parameters now ask for {loss!r}. Set it back, or "
+            f"call fit."
+        )
+
+
+def check_validation_fraction(validation_fraction: float, n_rows: int) -> None:
+    """Raise ValueError if no row is left to train on."""
+    if n_rows - np.ceil(validation_fraction * n_rows) < 1:
+        raise ValueError(
+            f"validation_fraction={validation_fraction} leaves none of {n_rows} rows "
+            f"to train on. Set a smaller one, or early_stopping=False."
+        )
+
+
+def resolve_batch_size(batch_size: str | int, n_rows: int) -> int:
+    """Compute the largest number of rows of a batch."""
+    if isinstance(batch_size, str):
+        # A small table gets small batches, and so enough updates in an epoch.
+        batch_size = min(256, max(32, n_rows // 40))
+    return min(batch_size, n_rows)
+
+
+def resolve_max_iter(max_iter: str | int, n_rows: int, batch_size: int) -> int:
+    """Compute the largest number of epochs."""
+    if isinstance(max_iter, str):
+        return math.ceil(N_UPDATES / math.ceil(n_rows / batch_size))
+    return max_iter
+
+
+def find_categorical(
+    categorical_features: Any,
+    n_features: int,
+    names: Sequence[Any] | None,
+    kinds: Sequence[str],
+) -> np.ndarray:
+    """Compute the mask of the categorical columns.
+
+    Parameters
+    ----------
+    categorical_features
+        The parameter, see DenoisingAutoencoderTransformer.
+    n_features : int
+        Number of columns.
+    names : sequence of str or None
+        Names of the columns; None if they have none.
+    kinds : sequence of str
+        Kinds of the columns of a DataFrame; empty for an array.
+
+    Returns
+    -------
+    is_categorical : ndarray of bool of shape (n_features,)
+
+    Raises
+    ------
+    ValueError
+        If the parameter does not fit the columns.
+    """
+    mask = np.zeros(n_features, dtype=bool)
+    if categorical_features is None:
+        return mask
+    if isinstance(categorical_features, str):
+        # For an array, which has no kinds, the mask stays False.
+        mask[: len(kinds)] = np.isin(kinds, ["categorical", "boolean"])
+        return mask
+    columns = np.asarray(categorical_features, dtype=object).tolist()
+    # A bool is an integer, too: test for a mask before positions.
+    if columns and all(isinstance(is_chosen, bool) for is_chosen in columns):
+        _check_mask(columns, n_features)
+        return np.array(columns)
+    for column in columns:
+        mask[column_position(column, n_features, names, "categorical_features")] = True
+    return mask
+
+
+def _check_mask(mask: Sequence[bool], n_features: int) -> None:
+    """Raise ValueError unless a mask has one bool for each column."""
+    if len(mask) != n_features:
+        raise ValueError(
+            f"'categorical_features' as a mask must have one bool for each of the "
+            f"{n_features} columns of X. Got {len(mask)}."
+        )
+
+
+def column_position(
+    column: Any, n_features: int, names: Sequence[Any] | None, parameter: str
+) -> int:
+    """Find the position of a column that `parameter` gives by name or by position."""
+    if isinstance(column, str):
+        positions = {} if names is None else {n: j for j, n in enumerate(names)}
+        if column in positions:
+            return positions[column]
+        known = f"with columns {list(positions)}" if positions else "without names"
+    elif isinstance(column, Integral) and 0 <= int(column) < n_features:
+        return int(column)
+    else:
+        known = f"with {n_features} columns"
+    raise ValueError(
+        f"{parameter!r} names column {column!r}, but X is a table {known}. Use the "
+        f"name of a column, a str, or its position from 0 to {n_features - 1}."
+    )
+
+
+def _by_position(
+    by_column: Mapping[Any, Any],
+    n_features: int,
+    names: Sequence[Any] | None,
+    parameter: str,
+) -> dict[int, tuple[Any, Any]]:
+    """Map positions of columns to the keys and values of the dict `by_column`."""
+    by_position: dict[int, tuple[Any, Any]] = {}
+    for column, value in by_column.items():
+        position = column_position(column, n_features, names, parameter)
+        if position in by_position:
+            first, _ = by_position[position]
+            raise ValueError(
+                f"{parameter!r} names one column twice, as {first!r} and as "
+                f"{column!r}. Leave one out."
+            )
+        by_position[position] = column, value
+    return by_position
+
+
+def resolve_noises(
+    noise: Any,
+    noise_factor: Any,
+    emphasis: float,
+    names: Sequence[Any] | None,
+    numeric: np.ndarray,
+    categorical: np.ndarray,
+) -> Noises:
+    """Turn `noise` and `noise_factor` into noises to apply in turn.
+
+    Parameters
+    ----------
+    noise, noise_factor, emphasis
+        The parameters, see DenoisingAutoencoderTransformer.
+    names : sequence of str or None
+        Names of the columns; None if they have none.
+    numeric, categorical : ndarray of int
+        Positions of the columns, in the order that cells have them.
+
+    Returns
+    -------
+    noises : list of (str or callable, Cells of one row)
+        Each noise with the `noise_factor` of each column.
+    """
+    n_features = len(numeric) + len(categorical)
+    by_column = _factor_by_column(noise_factor, n_features, names)
+    noises = _list_noises(noise, by_column, names)
+    for kind, factor in noises:
+        if kind in PROBABILITIES and factor.max() > 1:
+            raise ValueError(
+                f"'noise_factor' is the probability that {kind!r} corrupts a cell and "
+                f"must be at most 1. Got {factor.max()}. Only 'gaussian' takes more: "
+                f"its 'noise_factor' is a standard deviation."
+            )
+    if emphasis == 1.0 and not any(callable(kind) or f.any() for kind, f in noises):
+        raise ValueError(
+            f"emphasis=1.0 counts corrupted cells only, and noise={noise!r} with "
+            f"noise_factor={noise_factor!r} corrupts none. Set a smaller 'emphasis', "
+            f"or some 'noise' and a larger 'noise_factor'."
+        )
+    return [
+        (kind, Cells(_float32(factor[numeric]), _float32(factor[categorical])))
+        for kind, factor in noises
+    ]
+
+
+def _float32(values: np.ndarray) -> torch.Tensor:
+    return torch.tensor(values, dtype=torch.float32)
+
+
+def _list_noises(noise: Any, noise_factor: np.ndarray, names: Any) -> list[Any]:
+    """List the noises to apply in turn, each with its factor of each column."""
+    if noise is None:
+        return []
+    if isinstance(noise, dict):
+        return _noises_by_column(noise, noise_factor, names)
+    kinds = noise if isinstance(noise, list) else [noise]
+    return [(_check_noise(kind), noise_factor) for kind in kinds]
+
+
+def _noises_by_column(
+    noise: Mapping[Any, Any], noise_factor: np.ndarray, names: Any
+) -> list[tuple[str, np.ndarray]]:
+    """List the noises of a dict by column: first noises of all columns, then second."""
+    kinds: list[list[str]] = [[] for _ in noise_factor]
+    by_position = _by_position(noise, len(noise_factor), names, "noise")
+    for position, (column, of_column) in by_position.items():
+        of_column = of_column if isinstance(of_column, list) else [of_column]
+        kinds[position] = [
+            _check_noise(kind, column) for kind in of_column if kind is not None
+        ]
+    # A noise works on all columns at once, with a factor of 0 where it is not meant.
+    # So the first noises of all columns are one turn, and so on.
+    noises = []
+    for turn in range(max(map(len, kinds))):
+        of_turn = np.array([k[turn] if turn < len(k) else "" for k in kinds])
+        for kind in NOISE_NAMES:
+            if (of_turn == kind).any():
+                noises.append((kind, np.where(of_turn == kind, noise_factor, 0.0)))
+    return noises
+
+
+def _check_noise(noise: Any, column: Any = None) -> Any:
+    """Return a noise. Raise ValueError unless it is a name or takes rows.
+
+    Noises of a single `column` must be names.
+    """
+    if isinstance(noise, str) and noise in NOISE_NAMES:
+        return noise
+    if column is None and callable(noise):
+        arguments = unfit_arguments(noise, 3)
+        if arguments is not None:
+            raise ValueError(
+                f"The callable 'noise' {noise!r} must take (X, noise_factor, rng): "
+                f"scaled rows, one number a column, and a numpy.random.Generator. Got "
+                f"{arguments}."
+            )
+        return noise
+    where, expected = "", " or a callable"
+    if column is not None:
+        where, expected = f" for column {column!r}", ", a list of them or None"
+    raise ValueError(
+        f"'noise'{where} must be one of {sorted(NOISE_NAMES)}{expected}. Got {noise!r}."
+    )
+
+
+def _factor_by_column(noise_factor: Any, n_features: int, names: Any) -> np.ndarray:
+    """Turn `noise_factor` into one number for each column."""
+    by_column = noise_factor
+    if isinstance(noise_factor, dict):
+        by_column = [0.0] * n_features
+        by_position = _by_position(noise_factor, n_features, names, "noise_factor")
+        for position, (_, value) in by_position.items():
+            by_column[position] = value
+    elif np.ndim(noise_factor) == 0:
+        by_column = [noise_factor] * n_features
+    try:
+        by_column = np.asarray(by_column, dtype=np.float64)
+    except (TypeError, ValueError) as error:
+        raise ValueError(
+            f"'noise_factor' must be of numbers. Got {noise_factor!r}."
+        ) from error
+    if by_column.shape != (n_features,):
+        raise ValueError(
+            f"'noise_factor' must be one number, or one for each of the {n_features} "
+            f"columns of X. Got an array of shape {by_column.shape}."
+        )
+    if not (np.isfinite(by_column).all() and by_column.min() >= 0):
+        raise ValueError(
+            f"'noise_factor' must be finite and at least 0. Got {noise_factor!r}."
+        )
+    return by_column

@@ -1,0 +1,1 @@
+"""Tables of the user, and their conversion to cells and back."""

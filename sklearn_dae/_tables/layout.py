@@ -1,0 +1,344 @@
+"""Layout: a user's table to a Table, and back to a table of the same kind."""
+
+from __future__ import annotations
+
+import math
+import warnings
+from contextlib import contextmanager
+from typing import NamedTuple
+
+import numpy as np
+from scipy import sparse
+
+from .._cells import row_chunks
+from . import frames
+from .columns import MISSING, UNSEEN, Levels
+
+# A categorical column with more different values than this, and than half of its rows,
+# is probably an identifier column.
+MANY_LEVELS = 100
+# Largest number of cells of a DataFrame that become an array at once.
+FEW_CELLS = 2**23
+
+
+class Table(NamedTuple):
+    """A table as numbers in its own units and as category codes.
+
+    Attributes
+    ----------
+    numeric : ndarray, CSR matrix or Numbers of shape (n_rows, n_numeric)
+        Of float32 or float64, NaN where a cell is missing. An array for rows that were
+        selected from a table.
+    codes : ndarray of shape (n_rows, n_categorical), int8 to int32
+        `MISSING` or `UNSEEN` where a cell has no level known from training.
+    """
+
+    numeric: np.ndarray
+    codes: np.ndarray
+
+    def __len__(self):
+        return self.numeric.shape[0]
+
+    def rows(self, index):
+        """Select the rows at `index`."""
+        numeric = self.numeric[index]
+        numeric = numeric.toarray() if sparse.issparse(numeric) else numeric
+        return Table(numeric, self.codes[index])
+
+    def put(self, index, rows):
+        """Set the rows at `index`."""
+        self.numeric[index], self.codes[index] = rows
+
+
+class Layout:
+    """The columns of a user's table: their order, names, dtypes and levels.
+
+    Parameters
+    ----------
+    min_frequency, max_categories
+        How rare levels are grouped, see `Levels`.
+
+    Attributes
+    ----------
+    numeric_, categorical_ : ndarray of int
+        Positions of the columns in the table, in the order that cells have them.
+    levels_ : list of n_categorical Levels
+    template_ : DataFrame or None
+        The table of `fit` without its rows, if it was a DataFrame.
+    dtype_ : dtype
+        Dtype of arrays like the table of `fit`.
+    """
+
+    def __init__(self, min_frequency, max_categories):
+        self.min_frequency = min_frequency
+        self.max_categories = max_categories
+
+    def fit(self, X, is_categorical, template):
+        """Learn the columns of `X` and return it as a Table.
+
+        Parameters
+        ----------
+        X : ndarray or DataFrame of shape (n_samples, n_features)
+        is_categorical : ndarray of bool of shape (n_features,)
+        template : array-like or DataFrame
+            The table as the user passed it. Validation may have changed its type.
+        """
+        is_frame = frames.is_frame(template)
+        # A fitted estimator must hold no rows of the user.
+        self.template_ = frames.without_rows(template) if is_frame else None
+        self.dtype_ = _array_dtype(X)
+        self.numeric_ = np.flatnonzero(~is_categorical)
+        positions = np.flatnonzero(is_categorical)
+        levels = [self._learn_levels(X, position) for position in positions]
+        # Put columns of as many levels side by side: the loss takes them as one block.
+        order = np.argsort([len(of_column) for of_column in levels], kind="stable")
+        self.categorical_ = positions[order]
+        self.levels_ = [levels[k] for k in order]
+        return self.read(X)
+
+    def _learn_levels(self, X, position):
+        values = _values(X, position)
+        fallback = self._fallback_level(position)
+        with self._name_column(position):
+            levels = Levels(values, self.min_frequency, self.max_categories, fallback)
+        if levels.n_seen > max(MANY_LEVELS, len(values) / 2):
+            warnings.warn(
+                f"Column {self.label(position)!r} is taken as a category and has "
+                f"{levels.n_seen} different values in {len(values)} rows, from which "
+                f"hardly anything can be learned. Leave it out if it names the rows; "
+                f"turn dates and numbers that are written as text into numbers.",
+                UserWarning,
+                stacklevel=2,
+            )
+        return levels
+
+    @contextmanager
+    def _name_column(self, position):
+        """Name the column in errors of values, lists for example, without a hash."""
+        try:
+            yield
+        except (TypeError, ValueError) as error:
+            raise ValueError(
+                f"Column {self.label(position)!r} holds values that cannot be "
+                f"categories: {error}. Turn them into numbers or strings first, or "
+                f"drop the column."
+            ) from error
+
+    def _fallback_level(self, position):
+        """Choose the level of a column without any observed cell."""
+        # A cell without information is decoded to it, so it must suit the dtype.
+        if self.template_ is None:
+            return "" if self.dtype_.kind == "O" else 0.0
+        column = self.template_[self.template_.columns[position]]
+        declared = frames.declared_levels(column)
+        if declared:
+            return declared[0]
+        kind = frames.kind_of(column)
+        return {"boolean": False, "categorical": ""}.get(kind, 0)
+
+    @property
+    def n_features(self):
+        return len(self.numeric_) + len(self.categorical_)
+
+    def label(self, position):
+        """Return the name of a column, or its position if it has no name."""
+        names = None if self.template_ is None else self.template_.columns
+        return int(position) if names is None else names[position]
+
+    def check_levels(self, X, table):
+        """Raise ValueError if a categorical column has values of another type.
+
+        This is so if no cell of it has a known level, and all cells are of other types
+        than the levels. `table` is the Table that was read from `X`.
+        """
+        if self.template_ is None or not frames.is_frame(X):
+            return
+        for k, position in enumerate(self.categorical_):
+            observed = table.codes[:, k] != MISSING
+            # Some unseen levels are normal. Only unseen ones may be another type.
+            if not observed.any() or (table.codes[observed, k] != UNSEEN).any():
+                continue
+            column = X[X.columns[position]]
+            types = self.levels_[k].types_of(frames.values(column))
+            if not types & self.levels_[k].types:
+                before = self.template_[self.template_.columns[position]]
+                raise ValueError(
+                    f"Column {self.label(position)!r} of dtype {column.dtype} holds "
+                    f"no level known from the first rows, where it was of dtype "
+                    f"{before.dtype}. Turn it back into that."
+                )
+
+    def read(self, X):
+        """Convert a user's table, an array or a DataFrame, to a Table."""
+        codes = self.empty_codes(X.shape[0])
+        for k, position in enumerate(self.categorical_):
+            with self._name_column(position):
+                codes[:, k] = self.levels_[k].encode(_values(X, position))
+        if sparse.issparse(X):
+            # CSR is the format whose rows are selected fast.
+            numeric = _canonical(X.tocsr())
+            infinite = numeric.indices[np.isinf(numeric.data)]
+            if len(infinite):
+                raise self._infinity_in(infinite.min())
+            return Table(numeric, codes)
+        numeric = self._read_numbers(X)
+        for rows in row_chunks(*numeric.shape):
+            infinite = np.isinf(numeric[rows]).any(axis=0)
+            if infinite.any():
+                raise self._infinity_in(infinite.argmax())
+        return Table(numeric, codes)
+
+    def _read_numbers(self, X):
+        """Select the numeric columns of a dense table as floats.
+
+        Those of a large DataFrame are converted only when their rows are selected.
+        """
+        if frames.is_frame(X):
+            columns = list(X.columns)
+            numeric = frames.Numbers(X, [columns[j] for j in self.numeric_])
+            return numeric[:] if math.prod(numeric.shape) <= FEW_CELLS else numeric
+        if not len(self.categorical_):
+            return X
+        try:
+            return X[:, self.numeric_].astype(np.float64)
+        except (TypeError, ValueError) as error:
+            remedy = "Name columns of text in 'categorical_features'."
+            if self.template_ is not None:
+                remedy = "Pass a DataFrame, as in fit."
+            raise ValueError(
+                f"Columns {self.numeric_.tolist()} must hold numbers: {error}. {remedy}"
+            ) from error
+
+    def _infinity_in(self, j):
+        """Make the error that the `j`-th numeric column holds an infinite value."""
+        return ValueError(
+            f"Column {self.label(self.numeric_[j])!r} of X contains infinity. Replace "
+            f"it, by NaN where it stands for a missing value."
+        )
+
+    def empty(self, n_rows):
+        """Make a Table of `n_rows` rows to be set."""
+        numeric = np.empty((n_rows, len(self.numeric_)))
+        return Table(numeric, self.empty_codes(n_rows))
+
+    def empty_codes(self, n_rows):
+        """Make an array of codes, of the smallest dtype for all levels, to be set."""
+        # Codes take most of the memory of a table of categories.
+        largest = max(map(len, self.levels_), default=1) - 1
+        dtype = next(
+            t for t in (np.int8, np.int16, np.int32) if largest <= np.iinfo(t).max
+        )
+        return np.empty((n_rows, len(self.levels_)), dtype=dtype)
+
+    def hide(self, table, hidden):
+        """Make the cells of a Table missing where `hidden` is True."""
+        numeric = np.where(hidden[:, self.numeric_], np.nan, table.numeric)
+        codes = np.where(hidden[:, self.categorical_], MISSING, table.codes)
+        return Table(numeric, codes)
+
+    def missing(self, table):
+        """Compute the mask of the missing cells, in the order of the user's columns."""
+        missing = np.empty((len(table), self.n_features), dtype=bool)
+        missing[:, self.numeric_] = np.isnan(table.numeric)
+        missing[:, self.categorical_] = table.codes == MISSING
+        return missing
+
+    def write(self, table, index=None):
+        """Convert a Table without missing cells to a table like the one of `fit`.
+
+        Integer and boolean columns of a DataFrame get the nearest value that they can
+        hold. `index` is the index of a pandas DataFrame.
+        """
+        return self._assemble(self._columns(table), index, self.dtype_)
+
+    def fill(self, X, table, expected):
+        """Fill the missing cells of a user's table by those of the Table `expected`.
+
+        `table` is the Table that was read from `X`.
+        """
+        # The numbers of a large DataFrame become an array here.
+        table = table.rows(slice(None))
+        missing = self.missing(table)
+        columns = self._columns(expected)
+        if self.template_ is not None and type(X) is type(self.template_):
+            return self._fill_frame(X, missing, columns)
+        for j, position in enumerate(self.numeric_):
+            filled = columns[position]
+            columns[position] = np.where(
+                missing[:, position], filled, table.numeric[:, j]
+            )
+        index = frames.index_of(X)
+        X = X if hasattr(X, "shape") else np.asarray(X, dtype=object)
+        for position in self.categorical_:
+            observed = np.empty(len(table), dtype=object)
+            observed[:] = _values(X, position)
+            columns[position] = np.where(
+                missing[:, position], columns[position], observed
+            )
+        # Where categories are numbers, a cell of an unseen level may be something else.
+        are_numbers = not len(self.categorical_) or _dtype_of(X) == self.dtype_
+        return self._assemble(columns, index, self.dtype_ if are_numbers else object)
+
+    def _fill_frame(self, X, missing, columns):
+        """Fill a DataFrame of the training table's library column by column."""
+        # Columns without missing cells are passed on as they are, without a copy.
+        filled = {name: X[name] for name in X.columns}
+        for j in np.flatnonzero(missing.any(axis=0)):
+            name = X.columns[j]
+            template = self.template_[self.template_.columns[j]]
+            filled[name] = frames.fill_column(
+                X[name], missing[:, j], columns[j], template
+            )
+        return type(X)(filled)
+
+    def _columns(self, table):
+        """List the cells of each of the user's columns as an array."""
+        columns = [None] * self.n_features
+        for j, position in enumerate(self.numeric_):
+            columns[position] = table.numeric[:, j]
+        for k, position in enumerate(self.categorical_):
+            columns[position] = self.levels_[k].names[table.codes[:, k]]
+        return columns
+
+    def _assemble(self, columns, index, dtype):
+        if self.template_ is not None:
+            return frames.frame_like(self.template_, columns, index)
+        X = np.empty((len(columns[0]), self.n_features), dtype=dtype)
+        for position, cells in enumerate(columns):
+            X[:, position] = cells
+        return X
+
+    def frame(self, of_cells, index=None):
+        """Put numbers, one for each cell, under the names of the columns, if any."""
+        if self.template_ is None:
+            return of_cells
+        return frames.frame_of_numbers(self.template_, of_cells, index)
+
+
+def _values(X, position):
+    """List the cells of one column of an array or a DataFrame."""
+    if frames.is_frame(X):
+        return frames.values(X[X.columns[position]])
+    return X[:, position].tolist()
+
+
+def _canonical(X):
+    """Sort the values of a CSR matrix and sum those of one place. Copy it if needed.
+
+    Whatever makes a matrix dense sums these values, but other functions do not.
+    """
+    if not X.has_canonical_format:
+        X = X.copy()
+        X.sum_duplicates()
+    return X
+
+
+def _dtype_of(X):
+    return getattr(X, "dtype", None)
+
+
+def _array_dtype(X):
+    """Choose the dtype of arrays like the table `X`."""
+    if frames.is_frame(X) or X.dtype.kind in "iub":
+        return np.dtype(np.float64)
+    return X.dtype if X.dtype.kind == "f" else np.dtype(object)

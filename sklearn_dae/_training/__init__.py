@@ -1,0 +1,1 @@
+"""Train a network to undo the corruption of its rows."""

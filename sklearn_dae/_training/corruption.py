@@ -1,0 +1,211 @@
+"""Noises: pure functions from clean cells to corrupted ones.
+
+Each takes ``(cells, noise_factor, donors, columns, generator)`` and returns ``(cells,
+corrupted)``: new cells, and a mask of those that were picked for corruption.
+
+- `noise_factor` holds one number for each column, as Cells.
+- `donors` are the training rows that swap noise draws from.
+- `columns` gives the range of each numeric column.
+
+A missing cell stays missing, because there is no value to corrupt.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from functools import reduce
+from operator import or_
+
+import numpy as np
+import torch
+from torch import Generator, Tensor
+
+from .._cells import Cells, ColumnSummary, SparseCells
+
+Donors = Cells | SparseCells
+Noise = Callable[[Cells, Cells, Donors, ColumnSummary, Generator], tuple[Cells, Cells]]
+
+
+def _uniform(like: Tensor, generator: Generator) -> Tensor:
+    """Draw numbers from [0, 1) in the shape of a block."""
+    draws = torch.empty(like.shape, dtype=torch.float32, device=like.device)
+    return draws.uniform_(generator=generator)
+
+
+def _pick(cells: Cells, noise_factor: Cells, generator: Generator) -> Cells:
+    """Draw the mask of cells to corrupt, with the probability of each column."""
+    numeric, codes = (
+        # A probability of 1 or more picks every cell: draws are below 1.
+        (_uniform(block, generator) < probability) & ~missing
+        for block, probability, missing in zip(
+            cells, noise_factor, cells.missing(), strict=True
+        )
+    )
+    return Cells(numeric, codes)
+
+
+def swap(
+    cells: Cells,
+    noise_factor: Cells,
+    donors: Donors,
+    columns: ColumnSummary,
+    generator: Generator,
+) -> tuple[Cells, Cells]:
+    """Replace a cell by the same column's cell of a training row drawn at random."""
+    picked = _pick(cells, noise_factor, generator)
+    # Each cell has its own donor row. One donor for all cells of a row would keep the
+    # dependence between these cells, from which the network could tell them apart.
+    numeric = _swap(cells.numeric, picked.numeric, donors.draw_numeric, generator)
+    codes = _swap(cells.codes, picked.codes, donors.draw_codes, generator)
+    return Cells(numeric, codes), picked
+
+
+def _swap(
+    block: Tensor,
+    picked: Tensor,
+    draw: Callable[[Tensor, Generator], Tensor],
+    generator: Generator,
+) -> Tensor:
+    """Replace the picked cells of a block by `draw`, which is called for these only."""
+    if not block.numel():
+        return block
+    # Few cells are picked, so drawing for all of them would cost more.
+    places = picked.view(-1).nonzero().squeeze(1)
+    drawn = draw(places % block.shape[1], generator)
+    return block.reshape(-1).scatter(0, places, drawn).view_as(block)
+
+
+def masking(
+    cells: Cells,
+    noise_factor: Cells,
+    donors: Donors,
+    columns: ColumnSummary,
+    generator: Generator,
+) -> tuple[Cells, Cells]:
+    """Hide a cell: the network gets the same inputs as for a missing cell."""
+    picked = _pick(cells, noise_factor, generator)
+    numeric = cells.numeric.masked_fill(picked.numeric, torch.nan)
+    codes = cells.codes.masked_fill(picked.codes, -1)
+    return Cells(numeric, codes), picked
+
+
+def salt_and_pepper(
+    cells: Cells,
+    noise_factor: Cells,
+    donors: Donors,
+    columns: ColumnSummary,
+    generator: Generator,
+) -> tuple[Cells, Cells]:
+    """Set a number to its column's training minimum or maximum; swap a category."""
+    picked = _pick(cells, noise_factor, generator)
+    is_pepper = _uniform(cells.numeric, generator) < 0.5
+    extremes = torch.where(is_pepper, columns.low, columns.high)
+    numeric = torch.where(picked.numeric, extremes, cells.numeric)
+    codes = _swap(cells.codes, picked.codes, donors.draw_codes, generator)
+    return Cells(numeric, codes), picked
+
+
+def gaussian(
+    cells: Cells,
+    noise_factor: Cells,
+    donors: Donors,
+    columns: ColumnSummary,
+    generator: Generator,
+) -> tuple[Cells, Cells]:
+    """Add noise of standard deviation `noise_factor` to numbers; swap a category."""
+    picked = _pick(cells, noise_factor, generator)
+    noise = torch.empty_like(cells.numeric).normal_(generator=generator)
+    numeric = torch.addcmul(cells.numeric, noise, noise_factor.numeric)
+    if columns.bounded:
+        numeric = numeric.clamp(columns.low, columns.high)
+    codes = _swap(cells.codes, picked.codes, donors.draw_codes, generator)
+    # Noise is added to all numbers, not only to the picked ones.
+    disturbed = (noise_factor.numeric > 0) & ~cells.numeric.isnan()
+    return Cells(numeric, codes), Cells(disturbed, picked.codes)
+
+
+def custom(function: Callable[..., object]) -> Noise:
+    """Turn the user's ``function(X, noise_factor, rng)`` of numbers into a noise."""
+
+    def corrupt(
+        cells: Cells,
+        noise_factor: Cells,
+        donors: Donors,
+        columns: ColumnSummary,
+        generator: Generator,
+    ) -> tuple[Cells, Cells]:
+        clean = cells.numeric
+        seed = torch.randint(2**62, (1,), generator=generator, device=clean.device)
+        # Copies: the function may change its arguments.
+        X = clean.cpu().numpy().copy()
+        factors = noise_factor.numeric.cpu().numpy().copy()
+        rng = np.random.default_rng(int(seed))
+        noisy = np.asarray(function(X, factors, rng), dtype=np.float32)
+        if noisy.shape != clean.shape or np.isinf(noisy).any():
+            raise ValueError(
+                f"The callable 'noise' {function!r} must return finite numbers (or NaN "
+                f"for a hidden cell) in an array of its input's shape "
+                f"{tuple(clean.shape)}. Got an array of shape {noisy.shape}"
+                f"{' with infinite values' if np.isinf(noisy).any() else ''}."
+            )
+        # A missing cell stays missing, whatever the function returns for it.
+        numeric = torch.tensor(noisy, device=clean.device)
+        numeric = torch.where(clean.isnan(), clean, numeric)
+        disturbed = (numeric != clean) & ~clean.isnan()
+        return cells._replace(numeric=numeric), Cells(
+            disturbed, torch.zeros_like(cells.codes, dtype=torch.bool)
+        )
+
+    return corrupt
+
+
+NOISES: dict[str, Noise] = {
+    "swap": swap,
+    "masking": masking,
+    "salt_and_pepper": salt_and_pepper,
+    "gaussian": gaussian,
+}
+
+
+class Corruption:
+    """Several noises applied in turn to the cells of a batch.
+
+    Parameters
+    ----------
+    noises : sequence of (str or callable, Cells of one row)
+        Each noise with the `noise_factor` of each column. Without any, nothing is
+        corrupted.
+    donors : Cells or SparseCells
+        The training rows.
+    columns : ColumnSummary
+        The columns, on the device of `donors`.
+    """
+
+    def __init__(
+        self,
+        noises: Sequence[tuple[str | Callable[..., object], Cells]],
+        donors: Donors,
+        columns: ColumnSummary,
+    ):
+        self.noises = [
+            (
+                custom(noise) if callable(noise) else NOISES[noise],
+                noise_factor.to(donors.device),
+            )
+            for noise, noise_factor in noises
+        ]
+        self.donors = donors
+        self.columns = columns
+
+    def __call__(self, cells: Cells, generator: Generator) -> tuple[Cells, Cells]:
+        if not self.noises:
+            return cells, Cells(*(torch.zeros_like(b, dtype=torch.bool) for b in cells))
+        masks = []
+        for noise, noise_factor in self.noises:
+            cells, corrupted = noise(
+                cells, noise_factor, self.donors, self.columns, generator
+            )
+            # A cell that several noises picked counts as corrupted once.
+            masks.append(corrupted)
+        numeric, codes = (reduce(or_, blocks) for blocks in zip(*masks, strict=True))
+        return cells, Cells(numeric, codes)

@@ -1,0 +1,288 @@
+"""Training from cells to a trained net."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple
+
+import torch
+from torch import Generator, Tensor
+
+from .._cells import Cells, ColumnSummary, SparseCells, row_chunks
+from .._networks.autoencoder import Autoencoder
+from .._networks.output import baseline_output
+from .._networks.threads import MULTIPLICATIONS_OF_UPDATE, threads_for
+from .batches import CorruptibleRows
+from .corruption import Corruption
+from .loss import mean_errors
+from .net import AutoencoderNet, History, TrainingParameters, build_net, run
+
+# Limits of the sample that quantiles and spreads are estimated from: rows, and numbers
+# of inputs and features in these rows.
+SAMPLE_ROWS, SAMPLE_NUMBERS = 10_000, 2**22
+# In `partial_fit`, spreads are estimated from the last rows, at least so many.
+FEWEST_ROWS = 1000
+
+
+class Moments(NamedTuple):
+    """Means of the stacked features and of their squares.
+
+    Attributes
+    ----------
+    means : Tensor of shape (2, n_features), float64
+    n_rows : int
+        Number of rows that they are of.
+    """
+
+    means: Tensor
+    n_rows: int
+
+
+class Progress(NamedTuple):
+    """What the next call of `partial_fit` needs besides the network.
+
+    Tensors are on the CPU, so that they can be unpickled where the device is missing.
+
+    Attributes
+    ----------
+    optimizer : dict of str to Tensor
+        See `FlatAdamW.progress`. The network itself has averaged weights.
+    moments : Moments or None
+        Those of the stack that its spreads were estimated from.
+    generator : Tensor
+        The state of the generator.
+    device : str
+        The device of training.
+    """
+
+    optimizer: dict[str, Tensor]
+    moments: Moments | None
+    generator: Tensor
+    device: str
+
+
+def check_device(device: str) -> None:
+    """Raise ValueError if PyTorch cannot compute on `device` here."""
+    try:
+        # Some devices hold tensors, but have no generator.
+        torch.empty(0, device=device)
+        Generator(device)
+    except (RuntimeError, AssertionError) as error:
+        reason = str(error).splitlines()[0].split(". ")[0]
+        raise ValueError(
+            f"'device' must be a device that PyTorch can use here, such as 'cpu'. Got "
+            f"{device!r}: {reason}. Set device='cpu', or install a build of PyTorch "
+            f"and a driver for that device."
+        ) from error
+
+
+def fit_net(
+    train: Cells | SparseCells,
+    valid: Cells | SparseCells | None,
+    columns: ColumnSummary,
+    noises: Sequence[tuple[str | Callable[..., Any], Cells]],
+    parameters: TrainingParameters,
+    previous: AutoencoderNet | None = None,
+    progress: Progress | None = None,
+) -> tuple[AutoencoderNet, History, Progress]:
+    """Train a network to predict `train` from its corruption.
+
+    If there are rows in `valid`, training stops when the loss on them has not fallen by
+    `tol` for `n_iter_no_change` epochs, and the best weights are restored. Otherwise it
+    runs `max_iter` epochs. The net comes back trimmed for prediction. Training starts
+    from the weights of `previous`, if there is such a net, and in later calls of
+    `partial_fit` from its progress. Neither is changed.
+    """
+    generator = _make_generator(parameters, progress)
+    train, columns = train.to(parameters.device), columns.to(parameters.device)
+    means = baseline_output(parameters.loss, columns.center, columns.frequencies)
+    baseline = _baseline(parameters, train, columns, means, previous)
+    # A column whose mean is always right cannot be predicted better.
+    learnable = Cells(baseline.numeric > 0, baseline.codes > 0)
+    corruption = Corruption(noises, train, columns)
+
+    def corruptible(cells: Cells | SparseCells) -> CorruptibleRows:
+        return CorruptibleRows(
+            cells, corruption, parameters.emphasis, learnable, generator
+        )
+
+    validation_rows = (
+        None if valid is None else corruptible(valid.to(parameters.device))
+    )
+    net = build_net(parameters, columns, baseline, validation_rows, generator)
+    sample = _draw_sample(train, net.module_, generator)
+    if previous is None:
+        spread = _variance(parameters.loss, train, columns, baseline).sqrt()
+        net.module_.cells.fit_columns(columns.center, spread, sample.numeric)
+        net.module_.initialize(means, generator)
+    else:
+        _resume(net, previous, progress)
+    # The backward pass takes twice as many as the forward pass.
+    n_multiplications = 3 * parameters.batch_size * net.module_.n_weights
+    with threads_for(n_multiplications, MULTIPLICATIONS_OF_UPDATE):
+        history = run(net, corruptible(train))
+    has_spreads = parameters.incremental and previous is not None
+    return net, history, _finish(net, sample, generator, progress, has_spreads)
+
+
+def _make_generator(
+    parameters: TrainingParameters, progress: Progress | None
+) -> Generator:
+    """Make the generator that all random numbers are drawn from."""
+    generator = Generator(parameters.device).manual_seed(parameters.seed)
+    if progress is not None:
+        # The state of a generator fits only generators of the same kind of device.
+        if torch.device(progress.device).type == generator.device.type:
+            generator.set_state(progress.generator)
+        else:
+            generator.manual_seed(int(progress.generator.int().sum()))
+    return generator
+
+
+def _baseline(
+    parameters: TrainingParameters,
+    train: Cells | SparseCells,
+    columns: ColumnSummary,
+    means: Tensor,
+    previous: AutoencoderNet | None,
+) -> Cells:
+    """Compute the mean error of predicting each column's mean, or frequencies.
+
+    In `partial_fit` keep that of the first call, so that losses of all calls compare.
+    """
+    if parameters.incremental and previous is not None:
+        return Cells(
+            previous.criterion__numeric_baseline, previous.criterion__codes_baseline
+        ).to(parameters.device)
+    # 0 log 0 is NaN for PyTorch, but 0 in an entropy.
+    entropies = [-(p * p.log()).nansum() for p in columns.frequencies]
+    return Cells(
+        mean_errors(parameters.loss, train, means[: len(columns.center)]),
+        torch.stack(entropies) if entropies else columns.center.new_empty(0),
+    )
+
+
+def _variance(
+    loss: str, train: Cells | SparseCells, columns: ColumnSummary, baseline: Cells
+) -> Tensor:
+    """Compute the variance of each numeric column."""
+    # The mean squared error of predicting the mean is the variance.
+    if loss == "squared_error":
+        return baseline.numeric
+    return mean_errors("squared_error", train, columns.center)
+
+
+def _draw_sample(
+    cells: Cells | SparseCells, network: Autoencoder, generator: Generator
+) -> Cells:
+    """Draw the rows that quantiles of numbers and spreads of features are taken of."""
+    width = network.cells.n_inputs + sum(network.block_sizes)
+    # Very wide tables need a minimum, or there would be no quantiles.
+    n_rows = max(256, min(SAMPLE_ROWS, SAMPLE_NUMBERS // width))
+    order = torch.randperm(cells.n_rows, generator=generator, device=cells.device)
+    return cells.rows(order[:n_rows])
+
+
+def _resume(
+    net: AutoencoderNet, previous: AutoencoderNet, progress: Progress | None
+) -> None:
+    """Copy the weights of `previous`, of the same network, and the progress."""
+    network, before = net.module_, previous.module_
+    if _outline(network) != _outline(before):
+        raise ValueError(
+            f"warm_start=True and partial_fit go on from the network of the previous "
+            f"call, but the parameters now ask for another one. Set them back, or call "
+            f"fit with warm_start=False. It was\n{before}\nand is\n{network}"
+        )
+    network.load_state_dict(before.state_dict())
+    if progress is not None:
+        net.optimizer_.resume(progress.optimizer)
+
+
+def _outline(network: Autoencoder) -> tuple[str, dict[str, torch.Size]]:
+    """Describe a network: its modules without addresses, and the shapes of tensors."""
+    # The representation of a module tells classes and settings, but not all shapes.
+    shapes = {name: value.shape for name, value in network.state_dict().items()}
+    return re.sub(r" at 0x[0-9a-f]+", "", repr(network)), shapes
+
+
+def _finish(
+    net: AutoencoderNet,
+    sample: Cells,
+    generator: Generator,
+    progress: Progress | None,
+    has_spreads: bool,
+) -> Progress:
+    """Make the net fit for prediction only, and return the progress."""
+    # Before the average replaces the weights: training goes on from the weights.
+    optimizer = {n: v.clone().cpu() for n, v in net.optimizer_.progress.items()}
+    net.optimizer_.use_average()
+    net.module_.eval()
+    moments = None
+    if net.module_.representation == "stack":
+        before = progress.moments if progress else None
+        moments = _fit_spreads(net.module_, sample, before, has_spreads)
+    net.trim_for_prediction()
+    return Progress(optimizer, moments, generator.get_state(), str(generator.device))
+
+
+@torch.no_grad()
+def _fit_spreads(
+    network: Autoencoder, sample: Cells, before: Moments | None, has_spreads: bool
+) -> Moments:
+    """Set the spreads so that all blocks of the stack vary as much as each other.
+
+    Otherwise distances and penalties would depend on the block with the largest numbers
+    only. The variance of the features is 1 on average. If the network `has_spreads` of
+    previous rows, these rows count too, as far as needed to make up `FEWEST_ROWS`.
+    """
+    spreads, sizes = network.spreads.clone(), network.block_sizes
+    moments = _measure(network, sample)
+    if has_spreads:
+        before = before or _moments_of(spreads, sizes, moments.means[0])
+        moments = _merge(before, moments)
+    width = sum(sizes) / len(sizes)
+    for k, (mean, mean_square) in enumerate(moments.means.split(sizes, 1)):
+        variance = (mean_square - mean.square()).sum() / width
+        # A block of constants keeps its spread.
+        if variance > torch.finfo(torch.float32).eps:
+            spreads[k] = variance.sqrt()
+    network.spreads.copy_(spreads)
+    return Moments(moments.means.cpu(), moments.n_rows)
+
+
+def _measure(network: Autoencoder, sample: Cells) -> Moments:
+    """Compute the moments of the stack over a sample. Sets all spreads to 1."""
+    network.spreads.fill_(1.0)
+    sizes = network.block_sizes
+    sums = torch.zeros(2, sum(sizes), dtype=torch.float64, device=sample.device)
+    # Chunks of half the size, because the stack is in memory before and after division.
+    for rows in row_chunks(sample.n_rows, 2 * sum(sizes)):
+        for (total, squares), block in zip(
+            sums.split(sizes, 1), network.stack(*sample.rows(rows)), strict=True
+        ):
+            total += block.sum(0, dtype=torch.float64)
+            squares += block.square_().sum(0, dtype=torch.float64)
+    return Moments(sums / sample.n_rows, sample.n_rows)
+
+
+def _moments_of(spreads: Tensor, sizes: Sequence[int], mean: Tensor) -> Moments:
+    """Make moments that give these spreads. `fit` keeps the spreads only."""
+    width = sum(sizes) / len(sizes)
+    variances = [
+        mean.new_full((size,), float(spread) ** 2 * width / size)
+        for spread, size in zip(spreads, sizes, strict=True)
+    ]
+    return Moments(
+        torch.stack([mean, mean.square() + torch.cat(variances)]), FEWEST_ROWS
+    )
+
+
+def _merge(before: Moments, now: Moments) -> Moments:
+    """Combine moments: of previous rows no more count than make up `FEWEST_ROWS`."""
+    n_before = min(before.n_rows, max(0, FEWEST_ROWS - now.n_rows))
+    n_rows = n_before + now.n_rows
+    # lerp: (1 - w) before + w now, with w the fraction of new rows.
+    means = before.means.to(now.means.device).lerp(now.means, now.n_rows / n_rows)
+    return Moments(means, n_rows)

@@ -1,0 +1,348 @@
+"""The skorch net of a training: its construction, its callbacks, its run.
+
+The only file that imports skorch.
+"""
+
+from __future__ import annotations
+
+import math
+import sys
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal, NamedTuple
+
+import torch
+from skorch import NeuralNet
+from skorch.callbacks import (
+    BatchScoring,
+    Callback,
+    EarlyStopping,
+    EpochScoring,
+    LRScheduler,
+    ParamMapper,
+)
+from skorch.helper import predefined_split
+from skorch.utils import noop
+from torch import Tensor
+
+from .._cells import Cells, ColumnSummary
+from .._networks.autoencoder import DenoisingAutoencoder
+from .._networks.custom import CustomAutoencoder
+from .batches import CorruptibleRows, FixedBatches, ShuffledBatches, TrainingBatch
+from .loss import ReconstructionLoss
+from .steps import Autograd, Backpropagation, FlatAdamW, unshare_parameters
+
+# Callbacks that training would overrule or break, and what to do instead.
+REFUSED_CALLBACKS = {
+    LRScheduler: (
+        "set the learning rate, which falls from 'learning_rate_init' to 0 over "
+        "'max_iter' epochs. Leave it out and set these two parameters"
+    ),
+    ParamMapper: (
+        "freeze or set parameters of the network: all of them are initialized from "
+        "'random_state' and trained. Leave it out"
+    ),
+    BatchScoring: (
+        "score batches, whose targets are cells and their weights. Use an EpochScoring"
+    ),
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainingParameters:
+    """The estimator's parameters of training, with "auto" resolved.
+
+    `seed` is drawn from `random_state`. `incremental` is True for `partial_fit`.
+    """
+
+    n_components: int
+    network: Literal["mlp"] | Callable[[int, int], Any]
+    hidden_layer_sizes: Sequence[int]
+    activation: str
+    representation: str
+    loss: str
+    emphasis: float
+    learning_rate_init: float
+    batch_size: int
+    max_iter: int
+    weight_decay: float
+    n_iter_no_change: int
+    tol: float
+    callbacks: Sequence[Any]
+    device: str
+    verbose: int
+    seed: int
+    incremental: bool
+
+
+class History(NamedTuple):
+    """The losses of a training, one for each epoch; NaN where there is none."""
+
+    losses: list[float]
+    validation_losses: list[float]
+    interrupted: bool
+
+
+class DivergenceCheck(Callback):
+    """Stop training when the loss is not finite. Know whether an epoch is running."""
+
+    def on_train_begin(self, net: NeuralNet, **kwargs: Any) -> None:
+        self.is_in_epoch_ = False
+
+    def on_epoch_begin(self, net: NeuralNet, **kwargs: Any) -> None:
+        self.is_in_epoch_ = True
+
+    def on_epoch_end(self, net: NeuralNet, **kwargs: Any) -> None:
+        self.is_in_epoch_ = False
+        loss = net.history[-1, "train_loss"]
+        if not math.isfinite(loss):
+            raise FloatingPointError(
+                f"Training diverged: the loss is {loss} after epoch "
+                f"{len(net.history)} with learning_rate_init={net.lr}. Try a smaller "
+                f"'learning_rate_init', or scale the columns: scaling='standard'."
+            )
+
+
+class ProgressLine(Callback):
+    """Show one live line: epochs, losses, the smallest of them, the time left."""
+
+    def on_train_begin(self, net: NeuralNet, **kwargs: Any) -> None:
+        # tqdm is a dependency of skorch. It imports what notebooks need, so import it
+        # only if the line is asked for.
+        from tqdm.auto import notebook_tqdm, std_tqdm, tqdm
+
+        # A terminal overwrites the line, but a log file keeps every state of it.
+        live = notebook_tqdm is not std_tqdm or sys.stderr.isatty()
+        self.line_ = tqdm(
+            total=net.max_epochs, unit="epoch", mininterval=0.1 if live else 10.0
+        )
+
+    def on_epoch_end(self, net: NeuralNet, **kwargs: Any) -> None:
+        losses = {"loss": net.history[-1, "train_loss"]}
+        watched = "train_loss"
+        if "valid_loss" in net.history[-1]:
+            watched = "valid_loss"
+            losses["validation_loss"] = net.history[-1, watched]
+        losses["best"] = min(net.history[:, watched])
+        self.line_.set_postfix(losses, refresh=False)
+        self.line_.update()
+
+    def close(self) -> None:
+        """End the line, if there is one."""
+        if hasattr(self, "line_"):
+            self.line_.close()
+
+
+class AutoencoderNet(NeuralNet):
+    """A skorch net whose training steps are those of `steps`.
+
+    In `fit` the learning rate falls from `lr` to 0 along half a cosine over all epochs.
+    In `partial_fit`, where the number of updates is unknown, it is constant and weights
+    are averaged. Losses are read once an epoch: to read them after every step would
+    make the processor wait for a GPU.
+    """
+
+    def run_single_epoch(
+        self,
+        iterator: Any,
+        training: bool,
+        prefix: str,
+        step_fn: Callable[..., dict[str, Tensor]],
+        **fit_params: Any,
+    ) -> None:
+        if not training:
+            super().run_single_epoch(iterator, training, prefix, step_fn, **fit_params)
+            return
+        self.module_.train()
+        losses = []
+        # The history already has an entry for this epoch.
+        n_before = (len(self.history) - 1) * len(iterator)
+        for update, batch in enumerate(iterator, n_before):
+            if not self.optimizer_.averages:
+                self._set_learning_rate(update / (self.max_epochs * len(iterator)))
+            self.notify("on_batch_begin", batch=batch, training=True)
+            step = step_fn(batch, **fit_params)
+            losses.append(step["loss"])
+            self.notify("on_batch_end", batch=batch, training=True, **step)
+        self.history.record(prefix + "_loss", float(torch.stack(losses).mean()))
+
+    def _set_learning_rate(self, fraction: float) -> None:
+        """Set the learning rate after this fraction of all updates."""
+        for group in self.optimizer_.param_groups:
+            group["lr"] = self.lr * (0.5 + 0.5 * math.cos(math.pi * fraction))
+
+    def get_iterator(self, dataset: CorruptibleRows, training: bool = False) -> Any:
+        if not training:
+            return FixedBatches(dataset, self.batch_size)
+        cells = self.module_.cells
+        return ShuffledBatches(dataset, self.batch_size, cells, cells.n_inputs)
+
+    def initialize_optimizer(self, *args: Any, **kwargs: Any) -> AutoencoderNet:
+        super().initialize_optimizer(*args, **kwargs)
+        module, gradients = self.module_, self.optimizer_.flat.grad
+        self.passes_ = (
+            Backpropagation(module.dense_layers())
+            if isinstance(module, DenoisingAutoencoder)
+            else Autograd(module.repair, gradients)
+        )
+        return self
+
+    @torch.no_grad()
+    def train_step(self, batch: TrainingBatch, **fit_params: Any) -> dict[str, Tensor]:
+        inputs, target = batch
+        output = self.passes_.forward(inputs)
+        # Gradients are written out, so this needs no autograd (but see `Autograd`).
+        loss, gradient = self.criterion_.with_gradient(output, target)
+        self.passes_.backward(gradient)
+        parameters = self.module_.named_parameters()
+        self.notify("on_grad_computed", named_parameters=parameters, batch=batch)
+        self.optimizer_.step()
+        # Copy the output: a callback may keep it, and the next step overwrites it.
+        return {"loss": loss, "y_pred": output.clone()}
+
+    def trim_for_prediction(self) -> None:
+        super().trim_for_prediction()
+        # They hold the memory of a batch.
+        del self.passes_
+        unshare_parameters(self.module_)
+
+
+def check_callbacks(callbacks: Sequence[Any] | None, early_stopping: bool) -> None:
+    """Raise ValueError unless all are skorch callbacks, named or not, that can work."""
+    for item in callbacks or ():
+        is_named = isinstance(item, tuple) and len(item) == 2
+        callback = item[1] if is_named else item
+        if not isinstance(callback, Callback):
+            raise ValueError(
+                f"'callbacks' must hold skorch callbacks, instances of "
+                f"skorch.callbacks.Callback, or pairs of a name and one. Got {item!r}."
+            )
+        for kind, reason in REFUSED_CALLBACKS.items():
+            if isinstance(callback, kind):
+                raise ValueError(f"'callbacks' cannot {reason}. Got {item!r}.")
+        if isinstance(callback, EpochScoring) and not callable(callback.scoring):
+            raise ValueError(
+                f"An EpochScoring among 'callbacks' must have a function to score "
+                f"with, scoring(net, X, y=None), for there is no y. Got "
+                f"{callback.scoring!r}."
+            )
+        # skorch would fail only at the end of the first epoch.
+        monitor = getattr(callback, "monitor", None)
+        if not early_stopping and monitor in ("valid_loss", "valid_loss_best"):
+            raise ValueError(
+                f"{item!r} among 'callbacks' monitors {monitor!r}, but without "
+                f"early_stopping=True there are no validation rows. Set it, or "
+                f"let the callback monitor something else, such as 'train_loss'."
+            )
+
+
+def build_net(
+    parameters: TrainingParameters,
+    columns: ColumnSummary,
+    baseline: Cells,
+    validation_rows: CorruptibleRows | None,
+    generator: torch.Generator,
+) -> AutoencoderNet:
+    """Build the net, with a network whose dense layers have no initial values yet."""
+    net = AutoencoderNet(
+        **_module_parameters(parameters, generator),
+        module__n_numeric=len(columns.center),
+        module__n_levels=columns.n_levels,
+        module__n_components=parameters.n_components,
+        module__representation=parameters.representation,
+        criterion=ReconstructionLoss,
+        criterion__loss=parameters.loss,
+        criterion__n_levels=columns.n_levels,
+        criterion__numeric_baseline=baseline.numeric,
+        criterion__codes_baseline=baseline.codes,
+        optimizer=FlatAdamW,
+        optimizer__weight_decay=parameters.weight_decay,
+        optimizer__averages=parameters.incremental,
+        lr=parameters.learning_rate_init,
+        max_epochs=parameters.max_iter,
+        batch_size=parameters.batch_size,
+        train_split=validation_rows and predefined_split(validation_rows),
+        callbacks=_callbacks(parameters, validation_rows is not None),
+        # AutoencoderNet records the training loss itself.
+        callbacks__train_loss=None,
+        device=parameters.device,
+        verbose=parameters.verbose,
+        # A cache would turn the targets, cells and weights, into arrays and fail.
+        use_caching=False,
+    )
+    if parameters.verbose < 2:
+        net.set_params(callbacks__print_log=None)
+    return net.initialize()
+
+
+def _module_parameters(
+    parameters: TrainingParameters, generator: torch.Generator
+) -> dict[str, Any]:
+    """Choose the class of the network and its own parameters, by skorch's names."""
+    if parameters.network == "mlp":
+        return {
+            "module": DenoisingAutoencoder,
+            "module__hidden_layer_sizes": parameters.hidden_layer_sizes,
+            "module__activation": parameters.activation,
+        }
+    # The user's modules are built on the CPU, with a generator of their own.
+    seed = torch.randint(2**62, (1,), generator=generator, device=generator.device)
+    return {
+        "module": CustomAutoencoder,
+        "module__network": parameters.network,
+        "module__seed": int(seed),
+    }
+
+
+def _callbacks(parameters: TrainingParameters, early_stopping: bool) -> list[Any]:
+    """List the callbacks of training, then the user's."""
+    callbacks: list[Any] = [DivergenceCheck()]
+    if parameters.verbose == 1:
+        callbacks.append(ProgressLine())
+    if early_stopping:
+        stopping = EarlyStopping(
+            monitor="valid_loss",
+            patience=parameters.n_iter_no_change,
+            threshold=parameters.tol,
+            threshold_mode="abs",
+            # Restores the weights from memory; no file is written.
+            load_best=True,
+            sink=print if parameters.verbose > 1 else noop,
+        )
+        callbacks.append(stopping)
+    return [*callbacks, *parameters.callbacks]
+
+
+def run(net: AutoencoderNet, rows: CorruptibleRows) -> History:
+    """Train on rows.
+
+    `NeuralNet.fit` would hide Ctrl-C. Callbacks stop training by the same exception,
+    but between epochs.
+    """
+    interrupted = False
+    callbacks = [callback for _, callback in net.callbacks_]
+    try:
+        net.notify("on_train_begin", X=rows, y=None)
+        try:
+            net.fit_loop(rows)
+        except KeyboardInterrupt:
+            interrupted = any(
+                isinstance(callback, DivergenceCheck) and callback.is_in_epoch_
+                for callback in callbacks
+            )
+        # Without any epoch, callbacks would find no loss.
+        if net.history:
+            net.notify("on_train_end", X=rows, y=None)
+    finally:
+        # skorch does not tell callbacks of errors.
+        for callback in callbacks:
+            if isinstance(callback, ProgressLine):
+                callback.close()
+    return History(_losses(net, "train_loss"), _losses(net, "valid_loss"), interrupted)
+
+
+def _losses(net: AutoencoderNet, name: str) -> list[float]:
+    """List one loss of each epoch that trained on all its batches."""
+    # An epoch that Ctrl-C has cut short has no training loss.
+    trained = [epoch for epoch in net.history if "train_loss" in epoch]
+    return [float(epoch.get(name, math.nan)) for epoch in trained]

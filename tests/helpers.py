@@ -1,0 +1,54 @@
+"""What several test modules share: an estimator that fits fast, cells, networks."""
+
+import numpy as np
+import torch
+from torch import nn
+
+from sklearn_dae import DenoisingAutoencoderTransformer
+from sklearn_dae._cells import Cells, ColumnSummary
+from sklearn_dae._networks.autoencoder import DenoisingAutoencoder
+
+
+def small(**params):
+    """Make an unfitted transformer that fits in a fraction of a second."""
+    defaults = {
+        "n_components": 8,
+        "hidden_layer_sizes": (16,),
+        "max_iter": 5,
+        "random_state": 0,
+    }
+    return DenoisingAutoencoderTransformer(**{**defaults, **params})
+
+
+def make_cells(numeric, codes=None):
+    """Make cells from nested lists or arrays."""
+    numeric = torch.as_tensor(np.asarray(numeric), dtype=torch.float32)
+    if codes is None:
+        codes = np.empty((len(numeric), 0))
+    return Cells(numeric, torch.as_tensor(np.asarray(codes), dtype=torch.int64))
+
+
+def make_columns(cells, bounded=False):
+    """Summarize the numeric columns of cells."""
+    low = cells.numeric.nan_to_num(torch.inf).amin(0)
+    high = cells.numeric.nan_to_num(-torch.inf).amax(0)
+    return ColumnSummary(cells.numeric.nanmean(0), low, high, (), bounded)
+
+
+def make_network(n_numeric, n_levels, **params):
+    """Make a network of dense layers without initial values."""
+    settings = {
+        "n_components": 4,
+        "hidden_layer_sizes": (7,),
+        "activation": "relu",
+        "representation": "stack",
+    }
+    return DenoisingAutoencoder(n_numeric, n_levels, **{**settings, **params})
+
+
+def tiny_network(n_inputs, n_components):
+    """Build a network as a user may."""
+    encoder = nn.Sequential(nn.Linear(n_inputs, 16), nn.ReLU())
+    return encoder.append(nn.Linear(16, n_components)), nn.Linear(
+        n_components, n_inputs
+    )

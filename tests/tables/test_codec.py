@@ -1,0 +1,142 @@
+"""Codec: scaling there and back, and errors of cells."""
+
+import numpy as np
+import pytest
+from scipy import sparse
+
+from sklearn_dae._tables.codec import Codec
+from sklearn_dae._tables.layout import Layout
+
+SCALINGS = ["standard", "minmax", "quantile", None]
+
+
+def fitted(X, scaling="standard", categorical=()):
+    layout = Layout(min_frequency=None, max_categories=None)
+    is_categorical = np.zeros(X.shape[1], dtype=bool)
+    is_categorical[list(categorical)] = True
+    table = layout.fit(X, is_categorical, X)
+    return Codec(layout, scaling).fit(table, np.random.RandomState(0))
+
+
+def scaled(codec, X, order=None):
+    return codec.encode(codec.layout.read(X), order).numeric.numpy()
+
+
+def decoded(codec, numeric):
+    return codec.decode(numeric, np.empty((len(numeric), 0))).numeric
+
+
+@pytest.mark.parametrize("scaling", SCALINGS)
+def test_decoding_undoes_encoding(holes, scaling):
+    codec = fitted(holes, scaling)
+    numeric = scaled(codec, holes)
+    np.testing.assert_array_equal(np.isnan(numeric), np.isnan(holes))
+    np.testing.assert_allclose(decoded(codec, numeric), holes, rtol=1e-4, atol=1e-5)
+
+
+def test_scales_are_those_asked_for(holes):
+    standard = scaled(fitted(holes, "standard"), holes)
+    np.testing.assert_allclose(np.nanmean(standard, axis=0), 0, atol=1e-6)
+    np.testing.assert_allclose(np.nanstd(standard, axis=0), 1, rtol=1e-5)
+    minmax = scaled(fitted(holes, "minmax"), holes)
+    np.testing.assert_allclose(np.nanmin(minmax, axis=0), 0, atol=1e-6)
+    np.testing.assert_allclose(np.nanmax(minmax, axis=0), 1, rtol=1e-6)
+    quantile = scaled(fitted(holes, "quantile"), holes)
+    np.testing.assert_allclose(np.nanmedian(quantile, axis=0), 0, atol=0.05)
+
+
+@pytest.mark.parametrize("scaling", SCALINGS)
+def test_summary_describes_the_encoded_columns(holes, scaling):
+    codec = fitted(holes, scaling)
+    numeric = scaled(codec, holes)
+    summary = codec.summary()
+    np.testing.assert_allclose(summary.low, np.nanmin(numeric, axis=0), atol=1e-5)
+    np.testing.assert_allclose(summary.high, np.nanmax(numeric, axis=0), atol=1e-5)
+    if scaling != "quantile":
+        np.testing.assert_allclose(summary.center, np.nanmean(numeric, 0), atol=1e-5)
+    assert summary.bounded == (scaling == "minmax")
+
+
+def test_large_offsets_survive():
+    X = 1.7e9 + np.random.default_rng(0).normal(size=(200, 1))
+    codec = fitted(X)
+    numeric = scaled(codec, X)
+    assert len(np.unique(numeric)) == 200
+    np.testing.assert_allclose(decoded(codec, numeric), X, rtol=0, atol=1e-5)
+
+
+@pytest.mark.parametrize("unit", [1e-300, 1e-9, 1e9, 1e300])
+@pytest.mark.parametrize("scaling", ["standard", "minmax", "quantile"])
+def test_cells_do_not_depend_on_the_unit(table, scaling, unit):
+    expected = scaled(fitted(table, scaling), table)
+    codec = fitted(table * unit, scaling)
+    numeric = scaled(codec, table * unit)
+    np.testing.assert_allclose(numeric, expected, rtol=1e-4, atol=1e-5)
+    np.testing.assert_allclose(decoded(codec, numeric), table * unit, rtol=1e-3)
+    if scaling != "quantile":
+        X = sparse.csr_array(table * unit)
+        of_sparse = fitted(X, scaling)
+        for ours, dense in zip(of_sparse.statistics_, codec.statistics_, strict=True):
+            np.testing.assert_allclose(ours, dense, rtol=1e-6)
+        cells = of_sparse.encode(of_sparse.layout.read(X)).rows(slice(None))
+        np.testing.assert_allclose(cells.numeric, expected, rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize("scaling", ["standard", "minmax", "quantile"])
+def test_ranges_larger_than_any_number(scaling):
+    largest = np.finfo(np.float64).max
+    X = np.array([[largest, 5e-324], [-largest, 0.0], [0.0, 0.0], [np.nan, 0.0]])
+    codec = fitted(X, scaling)
+    numeric = scaled(codec, X)[:3]
+    assert np.isfinite(numeric).all()
+    high, low, middle = numeric[:, 0]
+    assert high - middle == pytest.approx(middle - low)
+    assert decoded(codec, 9 * numeric)[0, 0] == largest
+    errors = codec.errors(codec.layout.read(X[:3]), -numeric, np.empty((3, 0)))
+    assert np.isfinite(errors).all()
+    assert np.isfinite(scaled(codec, np.full((1, 2), largest))).all()
+
+
+def test_many_rows_are_encoded_in_chunks_like_few():
+    X = np.random.default_rng(0).normal(3, 2, size=(40_000, 2))
+    codec = fitted(X)
+    expected = (X - X.mean(0)) / X.std(0)
+    np.testing.assert_allclose(scaled(codec, X), expected, atol=1e-5)
+    order = np.random.default_rng(1).permutation(len(X))[:30_000]
+    np.testing.assert_allclose(scaled(codec, X, order), expected[order], atol=1e-5)
+
+
+@pytest.mark.parametrize("scaling", SCALINGS)
+def test_constant_and_empty_columns_are_neutral(scaling):
+    X = np.c_[np.arange(10.0), np.full(10, 0.1), np.full(10, np.nan)]
+    codec = fitted(X, scaling)
+    np.testing.assert_array_equal(codec.constant_, [False, True, True])
+    other = np.array([[3.0, 1e6, 5.0]])
+    assert scaled(codec, other)[0, 1] == 0
+    values = decoded(codec, np.full((1, 3), 0.5, dtype=np.float32))
+    np.testing.assert_array_equal(values[0, 1:], [0.1, 0.0])
+
+
+def test_errors_are_relative_to_variance_and_to_gini_impurity():
+    X = np.c_[np.arange(8.0), [0, 0, 0, 0, 1, 1, 2, 2]]
+    codec = fitted(X, categorical=[1])
+    table = codec.layout.read(X)
+    np.testing.assert_allclose(codec.baseline_errors(table).mean(axis=0), 1, rtol=1e-6)
+    perfect = np.eye(3)[table.codes[:, 0]]
+    numeric = codec.encode(table).numeric.numpy()
+    np.testing.assert_allclose(codec.errors(table, numeric, perfect), 0, atol=1e-6)
+    wrong = np.roll(perfect, 1, axis=1)
+    errors = codec.errors(table, numeric + 1, wrong)
+    np.testing.assert_allclose(errors[:, 0], 1, rtol=1e-5)
+    np.testing.assert_allclose(errors[:, 1], 2 / (1 - 0.25 - 2 / 16), rtol=1e-5)
+
+
+def test_errors_of_missing_and_unseen_cells_are_unknown():
+    X = np.array([[1.0, 0.0], [2.0, 1.0], [3.0, 1.0]])
+    codec = fitted(X, categorical=[1])
+    table = codec.layout.read(np.array([[np.nan, 5.0], [1.0, np.nan]]))
+    errors = codec.baseline_errors(table)
+    np.testing.assert_array_equal(np.isnan(errors), [[True, True], [False, True]])
+    np.testing.assert_array_equal(
+        codec.layout.missing(table), [[True, False], [False, True]]
+    )

@@ -1,0 +1,79 @@
+"""Layout: a user's table to a Table, and back to a table of the same kind."""
+
+import numpy as np
+import pandas as pd
+import polars as pl
+
+from sklearn_dae._tables.columns import MISSING, UNSEEN
+from sklearn_dae._tables.layout import Layout
+
+
+def fitted(X, categorical=()):
+    layout = Layout(min_frequency=None, max_categories=None)
+    is_categorical = np.zeros(X.shape[1], dtype=bool)
+    is_categorical[list(categorical)] = True
+    layout.fit(X, is_categorical, X)
+    return layout
+
+
+def test_arrays_come_back_in_the_precision_they_had(table):
+    for dtype in (np.float32, np.float64):
+        layout = fitted(table.astype(dtype))
+        back = layout.write(layout.read(table.astype(dtype)))
+        assert back.dtype == dtype
+        np.testing.assert_array_equal(back, table.astype(dtype))
+
+
+def test_integer_codes_in_an_array_can_be_categories():
+    X = np.array([[0.5, 7], [1.5, 3], [2.5, 7], [np.nan, np.nan]])
+    layout = fitted(X, categorical=[1])
+    table = layout.read(X)
+    np.testing.assert_array_equal(table.numeric[:, 0], X[:, 0])
+    assert table.codes.ravel().tolist() == [0, 1, 0, MISSING]
+    assert layout.read(np.array([[0.0, 99.0]])).codes == UNSEEN
+    np.testing.assert_array_equal(layout.write(table.rows([0, 1, 2])), X[:3])
+
+
+def test_object_arrays_with_text():
+    X = np.array([["a", 1.0], ["b", 2], [None, None]], dtype=object)
+    layout = fitted(X, categorical=[0])
+    table = layout.read(X)
+    assert table.codes.ravel().tolist() == [0, 1, MISSING]
+    np.testing.assert_array_equal(table.numeric.ravel(), [1.0, 2.0, np.nan])
+    assert layout.write(table.rows([0, 1])).tolist() == [["a", 1.0], ["b", 2.0]]
+
+
+def test_lists_with_categories_are_filled(small):
+    X = [["a", 1.0, "u"], ["b", None, "v"], [np.nan, 3.0, "u"], ["a", 2.0, None]]
+    filled = small(categorical_features=[0, 2]).fit(X).impute(X)
+    assert not pd.isna(filled).any()
+    observed = pd.notna(np.array(X, dtype=object))
+    assert (filled[observed] == np.array(X, dtype=object)[observed]).all()
+
+
+def test_unseen_text_stays_where_codes_were_numbers(small):
+    X = np.array([[0.5, 1.0], [1.5, 2.0], [2.5, 1.0]])
+    given = np.array([[None, "foo"], [1.0, None]], dtype=object)
+    filled = small(categorical_features=[1]).fit(X).impute(given)
+    assert filled[0, 1] == "foo"
+    assert filled[1, 1] in (1.0, 2.0)
+
+
+def test_booleans_are_numbers_where_nothing_is_categorical(small):
+    frames = (
+        pd.DataFrame({"x": [0.5, 1.5, None] * 4, "b": [True, False, True] * 4}),
+        pl.DataFrame({"x": [0.5, 1.5, None] * 4, "b": [True, False, None] * 4}),
+    )
+    for frame in frames:
+        dae = small(categorical_features=None).fit(frame)
+        assert dae._layout.numeric_.tolist() == [0, 1]
+        assert list(dae.impute(frame).dtypes) == list(frame.dtypes)
+
+
+def test_columns_of_as_many_levels_lie_side_by_side():
+    rng = np.random.default_rng(0)
+    X = np.column_stack([rng.integers(n, size=200) for n in (5, 2, 3, 2, 5)])
+    layout = fitted(X.astype(float), categorical=range(5))
+    assert layout.categorical_.tolist() == [1, 3, 2, 0, 4]
+    table = layout.read(X.astype(float))
+    np.testing.assert_array_equal(layout.write(table), X)

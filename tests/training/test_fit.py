@@ -1,0 +1,80 @@
+"""Training from cells to a trained net."""
+
+import os
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+import torch
+from skorch.callbacks import Callback
+
+from sklearn_dae._networks import threads
+
+from ..helpers import small
+
+
+@pytest.mark.parametrize(("width", "n_threads"), [(256, 1), (1024, 2)])
+def test_small_networks_train_on_one_thread(table, monkeypatch, width, n_threads):
+    class Count(Callback):
+        def on_batch_end(self, net, **kwargs):
+            seen.append(torch.get_num_threads())
+
+    seen = []
+    before = torch.get_num_threads()
+    torch.set_num_threads(2)
+    try:
+        small(
+            n_components=width,
+            hidden_layer_sizes=(width, width),
+            batch_size=60,
+            max_iter=1,
+            callbacks=[Count()],
+        ).fit(table)
+    finally:
+        torch.set_num_threads(before)
+    assert set(seen) == {n_threads}
+    assert threads._n_on_one_thread == 0
+
+
+def test_a_fit_imports_no_compiler():
+    code = """
+import sys, numpy as np
+from sklearn_dae import DenoisingAutoencoderTransformer
+X = np.random.default_rng(0).normal(size=(50, 3))
+DenoisingAutoencoderTransformer(max_iter=2, early_stopping=True).fit(X).transform(X)
+print({"torch._dynamo", "sympy"} & set(sys.modules))
+"""
+    found = subprocess.run(
+        [sys.executable, "-c", code],
+        capture_output=True,
+        text=True,
+        check=True,
+        env=os.environ,
+    )
+    assert found.stdout == "set()\n"
+
+
+def test_only_partial_fit_keeps_moments(table):
+    dae = small().fit(table)
+    assert dae._progress is None
+    state = dae.net_.module_.state_dict()
+    assert not {"moments", "n_measured"} & set(state)
+    moments = dae.partial_fit(table)._progress.moments
+    assert moments.means.shape == (2, dae.transform(table).shape[1])
+
+
+def test_scales_of_fit_count_as_much_as_those_of_a_thousand_rows(table):
+    dae = small(learning_rate_init=1e-12).fit(table)
+    before = dae.net_.module_.spreads.clone()
+    for row in table[:5, None]:
+        dae.partial_fit(row)
+    changed = dae.net_.module_.spreads / before
+    np.testing.assert_allclose(changed, 1.0, atol=0.02)
+
+
+def test_a_network_of_the_same_shapes_is_another_one_with_another_activation(table):
+    dae = small(warm_start=True).fit(table)
+    match = r"(?s)It was.*activation='relu'.*and is.*activation='tanh'"
+    with pytest.raises(ValueError, match=match):
+        dae.set_params(activation="tanh").fit(table)
