@@ -10,7 +10,6 @@ import numpy as np
 from scipy.sparse import issparse
 from sklearn.base import (
     BaseEstimator,
-    ClassNamePrefixFeaturesOutMixin,
     TransformerMixin,
     _fit_context,
 )
@@ -19,7 +18,11 @@ from sklearn.model_selection import train_test_split
 from sklearn.utils import check_array, check_random_state
 from sklearn.utils._param_validation import Interval, RealNotInt, StrOptions
 from sklearn.utils.metaestimators import available_if
-from sklearn.utils.validation import check_is_fitted, validate_data
+from sklearn.utils.validation import (
+    _check_feature_names_in,
+    check_is_fitted,
+    validate_data,
+)
 
 from ._networks.autoencoder import ACTIVATIONS
 from ._networks.inference import (
@@ -69,9 +72,7 @@ REMEDIES = {
 }
 
 
-class DenoisingAutoencoderTransformer(
-    ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator
-):
+class DenoisingAutoencoderTransformer(TransformerMixin, BaseEstimator):
     """Learn features of a table by repairing it.
 
     In training, every mini-batch is corrupted and a small neural network is asked for
@@ -726,6 +727,41 @@ class DenoisingAutoencoderTransformer(
         for rows, chunk in self._chunks(table):
             errors[rows] = self._errors(chunk)
         return self._layout.frame(errors, index_of(X))
+
+    def get_feature_names_out(self, input_features=None):
+        """Get the names of the features.
+
+        They tell what a feature is:
+
+        - ``input_age``: the scaled number of the column "age";
+        - ``bin1_age``, ``bin2_age``, ...: how far that number is through each quantile
+          bin of its column;
+        - ``input_city=Rome``: whether the column "city" is "Rome". The rare categories
+          that `max_categories` or `min_frequency` has grouped are "infrequent";
+        - ``layer1_0``, ``layer1_1``, ...: the units of the encoder's first layer, and
+          so on;
+        - ``latent0``, ``latent1``, ...: the units of the latent layer.
+
+        Parameters
+        ----------
+        input_features : array-like of str or None, default=None
+            Names of the columns, as in `fit`. If None, the names of `fit` are used, or
+            "x0", "x1", ... if it had none.
+
+        Returns
+        -------
+        feature_names_out : ndarray of str objects
+            One name for each column of `transform`, in order.
+        """
+        check_is_fitted(self)
+        input_features = _check_feature_names_in(self, input_features)
+        names = self.net_.module_.name_features(
+            *self._layout.name_inputs(input_features)
+        )
+        if len(set(names)) < len(names):
+            # The levels 1 and "1", for example. Some DataFrames refuse equal names.
+            names = [f"{name}_{position}" for position, name in enumerate(names)]
+        return np.asarray(names, dtype=object)
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()

@@ -144,10 +144,7 @@ def test_global_pandas_output_reaches_features_but_not_the_insides(table):
     finally:
         set_config(transform_output="default")
     assert isinstance(frame, pd.DataFrame)
-    assert list(frame.columns[:2]) == [
-        "denoisingautoencodertransformer0",
-        "denoisingautoencodertransformer1",
-    ]
+    assert list(frame.columns[:2]) == ["input_x0", "input_x1"]
     np.testing.assert_array_equal(frame, plain)
 
 

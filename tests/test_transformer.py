@@ -57,7 +57,7 @@ def test_hidden_layer_sizes_may_be_one_number(small, table):
 def test_default_network_is_three_layers_of_256(table):
     dae = DenoisingAutoencoderTransformer(max_iter=1).fit(table)
     assert dae.transform(table).shape == (120, 35 + 768)
-    assert dae.get_feature_names_out()[-1] == "denoisingautoencodertransformer802"
+    assert dae.get_feature_names_out()[-1] == "latent255"
 
 
 @pytest.mark.parametrize(
@@ -425,3 +425,41 @@ def test_result_of_a_row_does_not_depend_on_its_place(small, activation, loss):
     for method in (dae.transform, dae.reconstruct, dae.score_samples):
         np.testing.assert_array_equal(method(X[order]), method(X)[order])
         np.testing.assert_array_equal(method(X[:3]), method(X)[:3])
+
+
+def test_names_tell_what_a_feature_is(small):
+    rng = np.random.default_rng(0)
+    city = rng.choice(["Rome", "Oslo", "Bern", "Pisa"], 60, p=[0.5, 0.3, 0.1, 0.1])
+    X = pd.DataFrame({"city": city, "age": rng.normal(40, 9, 60)})
+    dae = small(max_categories=3).set_output(transform="pandas").fit(X)
+    Z = dae.transform(X)
+    rare = "infrequent"
+    bins = [f"bin{number}_age" for number in range(1, 7)]
+    cities = ["input_city=Rome", "input_city=Oslo", f"input_city={rare}"]
+    layers = [f"layer1_{unit}" for unit in range(16)]
+    latent = [f"latent{unit}" for unit in range(8)]
+    assert list(Z.columns) == ["input_age", *bins, *cities, *layers, *latent]
+    assert np.corrcoef(Z["input_age"], X["age"])[0, 1] > 0.99
+    above = X["age"] > X["age"].median()
+    assert (Z.loc[above, "bin1_age"] == Z["bin1_age"].max()).all()
+    assert (Z.loc[~above, "bin6_age"] == Z["bin6_age"].min()).all()
+    assert ((Z["input_city=Oslo"] > 0) == (X["city"] == "Oslo")).all()
+    assert ((Z[f"input_city={rare}"] > 0) == X["city"].isin(["Bern", "Pisa"])).all()
+    assert list(dae.set_params(representation="latent").fit(X).transform(X)) == latent
+
+
+def test_names_of_columns_without_names_and_of_many_inputs(small):
+    X = np.random.default_rng(0).normal(size=(20, 1025))
+    names = small().fit(X).get_feature_names_out()
+    assert names[0] == "layer1_0"
+    assert len(set(names)) == 24
+    names = small().fit(X[:, :3]).get_feature_names_out()
+    assert list(names[:4]) == ["input_x0", "input_x1", "input_x2", "bin1_x0"]
+
+
+@pytest.mark.parametrize("output", ["pandas", "polars"])
+def test_levels_that_print_alike_have_different_names(small, output):
+    X = pd.DataFrame({"code": pd.Series([1, "1", 2] * 20, dtype=object)})
+    X["number"] = np.arange(60.0)
+    Z = small().set_output(transform=output).fit(X).transform(X)
+    assert len(set(Z.columns)) == Z.shape[1]

@@ -147,6 +147,15 @@ class CellsEncoder(nn.Module):
             self._write_one_hot(codes, inputs[:, n_encoded:])
         return inputs
 
+    def name_inputs(
+        self, numeric_names: Sequence[str], level_names: Sequence[str]
+    ) -> list[str]:
+        """Name the inputs in their order: numbers, bins, one-hot codes."""
+        names = [f"input_{name}" for name in numeric_names]
+        for number in range(1, self.bins + 1):
+            names += [f"bin{number}_{name}" for name in numeric_names]
+        return names + [f"input_{name}" for name in level_names]
+
     def _write_one_hot(self, codes: Tensor, out: Tensor) -> None:
         """Write the one-hot codes of all categorical columns side by side to `out`."""
         places = codes.clamp_min(0) + self.offsets
@@ -196,6 +205,7 @@ class Autoencoder(nn.Module):
     def _set_blocks(self, encoder_sizes: Sequence[int]) -> None:
         """Set the blocks of the stack, given the widths of the encoder's blocks."""
         self.block_sizes = list(encoder_sizes)
+        self.n_encoder_blocks = len(self.block_sizes)
         if self.cells.n_inputs <= MAX_STACKED_INPUTS:
             self.block_sizes.insert(0, self.cells.n_inputs)
         # Divisors of the stack's blocks. They stay 1 if only the latent layer is used.
@@ -226,10 +236,26 @@ class Autoencoder(nn.Module):
         """Compute the inputs, unless too many, and all blocks, divided by `spreads`."""
         inputs = self.cells(numeric, codes)
         blocks = self.encode(inputs)
-        if len(self.spreads) > len(blocks):
+        if len(self.block_sizes) > len(blocks):
             blocks.insert(0, inputs)
         spreads = self.spreads.tolist()
         return [block / s for block, s in zip(blocks, spreads, strict=True)]
+
+    def name_features(
+        self, numeric_names: Sequence[str], level_names: Sequence[str]
+    ) -> list[str]:
+        """Name the features, in the order of the stack or of the latent layer."""
+        latent = [f"latent{unit}" for unit in range(self.n_components)]
+        if self.representation == "latent":
+            return latent
+        layers = self.block_sizes[:-1]
+        names = []
+        if len(self.block_sizes) > self.n_encoder_blocks:
+            names = self.cells.name_inputs(numeric_names, level_names)
+            layers = layers[1:]
+        for number, size in enumerate(layers, 1):
+            names += [f"layer{number}_{unit}" for unit in range(size)]
+        return names + latent
 
     def latent(self, numeric: Tensor, codes: Tensor) -> Tensor:
         """Compute the latent layer from cells."""

@@ -167,6 +167,8 @@ class Levels:
         The level of each code.
     n_seen : int
         Number of different values, before rare ones are grouped.
+    has_group : bool
+        Whether the last code is a group of rare levels.
     types : set of type
         Types of the values; `Number` for all numbers.
     """
@@ -184,6 +186,7 @@ class Levels:
             # One code is for the group of all others.
             n_frequent = min(n_frequent, max_categories - 1)
         self.n_seen = len(counts)
+        self.has_group = n_frequent + 1 < len(ranked)
         self.types = self.types_of(ranked)
         self._codes = {lvl: min(code, n_frequent) for code, lvl in enumerate(ranked)}
         # Assigned to an array of objects: np.array would make arrays of tuples.

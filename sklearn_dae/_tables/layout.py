@@ -145,6 +145,19 @@ class Layout:
         names = None if self.template_ is None else self.template_.columns
         return int(position) if names is None else names[position]
 
+    def name_inputs(self, input_features):
+        """Name the numeric columns, and the levels of all categorical columns.
+
+        `input_features` are the names of all columns.
+        """
+        level_names = []
+        for position, levels in zip(self.categorical_, self.levels_, strict=True):
+            names = [str(level) for level in levels.names]
+            if levels.has_group:
+                names[-1] = "infrequent"
+            level_names += [f"{input_features[position]}={name}" for name in names]
+        return [input_features[j] for j in self.numeric_], level_names
+
     def check_levels(self, X, table):
         """Raise ValueError if a categorical column has values of another type.
 
