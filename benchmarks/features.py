@@ -1,14 +1,15 @@
-"""Raw columns, principal components and denoising features of handwritten digits.
+"""Compare raw columns, principal components and denoising features of digits.
 
-The noise factor is chosen by GridSearchCV over a Pipeline. Then the same classifier and
-the same clusterer are given each kind of features. All that is fitted is fitted on the
-training rows, all that is printed is measured on the test rows.
+GridSearchCV chooses the noise factor of a Pipeline. Then the same classifier and the
+same clusterer get each kind of features. The training rows fit everything, and the test
+rows give all results. With --check, the default transformer must be better than raw
+columns in all three measures.
 """
 
-import argparse
 from pathlib import Path
 
 import numpy as np
+from common import N_FEW, add_check, argument_parser, check, claim, few_rows
 from sklearn.cluster import KMeans
 from sklearn.datasets import load_digits
 from sklearn.decomposition import PCA
@@ -20,16 +21,22 @@ from sklearn.preprocessing import StandardScaler
 
 from sklearn_dae import DenoisingAutoencoderTransformer
 
-N_FEW = 10
 N_DRAWS = 20
 
 
+def split_digits():
+    """Return training and test rows, training and test labels."""
+    X, y = load_digits(return_X_y=True)
+    return train_test_split(X, y, test_size=0.3, stratify=y, random_state=0)
+
+
 def classifier():
+    """Return the classifier that gets all kinds of features."""
     return LogisticRegression(C=0.1, max_iter=1000)
 
 
 def choose_noise_factor(X, y, n_jobs):
-    """A fitted search over the noise factor in front of the classifier."""
+    """Fit a search for the noise factor that suits the classifier best."""
     dae = DenoisingAutoencoderTransformer(random_state=0)
     search = GridSearchCV(
         Pipeline([("dae", dae), ("classifier", classifier())]),
@@ -41,19 +48,27 @@ def choose_noise_factor(X, y, n_jobs):
 
 
 def few_labels_accuracy(Z, Z_test, y, y_test):
-    """Mean accuracy over draws of a few labelled rows of each class."""
+    """Return the mean accuracy over draws of a few labelled rows of each class."""
     scores = []
     for seed in range(N_DRAWS):
-        order = np.random.default_rng(seed).permutation(len(y))
-        few = np.concatenate([order[y[order] == c][:N_FEW] for c in np.unique(y)])
+        few = few_rows(y, seed)
         scores.append(classifier().fit(Z[few], y[few]).score(Z_test, y_test))
     return np.mean(scores)
 
 
 def clusters_agreement(Z, Z_test, y_test):
-    """Normalised mutual information of k-means clusters and labels."""
+    """Return the normalised mutual information of k-means clusters and labels."""
     clusters = KMeans(10, n_init=10, random_state=0).fit(Z).predict(Z_test)
     return normalized_mutual_info_score(y_test, clusters)
+
+
+def evaluate(Z, Z_test, y, y_test):
+    """Return the three results of one kind of features."""
+    return [
+        classifier().fit(Z, y).score(Z_test, y_test),
+        few_labels_accuracy(Z, Z_test, y, y_test),
+        clusters_agreement(Z, Z_test, y_test),
+    ]
 
 
 def plot(results, measures, path):
@@ -88,18 +103,35 @@ def plot(results, measures, path):
     figure.savefig(path, dpi=200, bbox_inches="tight")
 
 
-def main(n_jobs, path):
-    X, y = load_digits(return_X_y=True)
-    X, X_test, y, y_test = train_test_split(
-        X, y, test_size=0.3, stratify=y, random_state=0
-    )
-    search = choose_noise_factor(X, y, n_jobs)
+def print_search(results):
+    """Print the mean score of each noise factor."""
     for factor, score in zip(
-        search.cv_results_["param_dae__noise_factor"],
-        search.cv_results_["mean_test_score"],
-        strict=True,
+        results["param_dae__noise_factor"], results["mean_test_score"], strict=True
     ):
         print(f"noise_factor={factor:.1f}   accuracy in cross-validation {score:.4f}")
+
+
+def claims():
+    """Compare the features of the default transformer with raw columns."""
+    X, X_test, y, y_test = split_digits()
+    found = {}
+    for name, transformer in {
+        "raw": StandardScaler(),
+        "DAE": DenoisingAutoencoderTransformer(random_state=0),
+    }.items():
+        Z, Z_test = transformer.fit_transform(X), transformer.transform(X_test)
+        found[name] = evaluate(Z, Z_test, y, y_test)
+    measures = ["accuracy with all labels", f"accuracy with {N_FEW} labels a class"]
+    for k, measure in enumerate([*measures, "agreement of clusters and labels (NMI)"]):
+        results = {name: values[k] for name, values in found.items()}
+        yield claim(measure, results, "DAE", ">", "raw")
+
+
+def main(n_jobs, path):
+    """Search the noise factor, then print and draw the results of all features."""
+    X, X_test, y, y_test = split_digits()
+    search = choose_noise_factor(X, y, n_jobs)
+    print_search(search.cv_results_)
 
     features = {
         "raw": StandardScaler().fit(X),
@@ -115,11 +147,7 @@ def main(n_jobs, path):
     print("\nfeatures  width", *measures, sep="  ")
     for name, transformer in features.items():
         Z, Z_test = transformer.transform(X), transformer.transform(X_test)
-        results[name] = [
-            classifier().fit(Z, y).score(Z_test, y_test),
-            few_labels_accuracy(Z, Z_test, y, y_test),
-            clusters_agreement(Z, Z_test, y_test),
-        ]
+        results[name] = evaluate(Z, Z_test, y, y_test)
         figures = (
             f"{result:{len(measure)}.4f}"
             for result, measure in zip(results[name], measures, strict=True)
@@ -130,12 +158,16 @@ def main(n_jobs, path):
 
 
 if __name__ == "__main__":
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = argument_parser(__doc__)
+    add_check(parser)
     parser.add_argument(
-        "--n-jobs", type=int, default=-1, help="processes of the search"
+        "--n-jobs", type=int, default=-1, help="number of processes of the search"
     )
     parser.add_argument(
-        "--plot", type=Path, metavar="FILE", help="draw the figures into this file"
+        "--plot", type=Path, metavar="FILE", help="image file for a figure"
     )
     arguments = parser.parse_args()
-    main(arguments.n_jobs, arguments.plot)
+    if arguments.check:
+        check(claims())
+    else:
+        main(arguments.n_jobs, arguments.plot)
