@@ -1,23 +1,22 @@
-"""Rows by the million: how fast, and in how much memory?
+"""Measure the speed and the memory of training and of transform on millions of rows.
 
-Every figure is measured in a process of its own. Parts, all of them unless --parts
+Each figure of training comes from its own process. Parts, all of them unless --parts
 names some:
 
 - train: one pass over as many rows as --rows says, by `partial_fit` on the record
   batches of a Parquet file, by `fit` on an array in memory, and by `fit` on a
-  memory-mapped file: rows a second, by the clock and by processor time, and peak memory
-  above the import
-- transform: rows a second of a Dask cluster of one and of two worker processes, over
-  the largest of these tables up to a million rows
+  memory-mapped file. The figures are rows per second of the clock, rows per second of
+  processor time, and the peak memory above that after the imports.
+- transform: rows per second of a Dask cluster with one and with two worker processes,
+  on the largest table with at most a million rows
 
-Files are written in pieces and stay in the folder that --folder names. Results go to a
-csv file.
+The script writes the tables in pieces and keeps them in the folder that --folder names.
+It writes results to a csv file. With --check, a stream must train at least half as many
+rows per second of processor time as an array in memory, in less than 1 GB.
 """
 
-import argparse
-import os
-import platform
-import time
+import tempfile
+from argparse import Namespace
 from pathlib import Path
 
 import dask.dataframe as dd
@@ -25,29 +24,34 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
-import sklearn
-import torch
+from common import (
+    WATCH_MEMORY,
+    add_check,
+    argument_parser,
+    check,
+    claim,
+    in_fresh_process,
+    print_table,
+    run_parts,
+    seconds,
+    versions,
+)
 from distributed import Client, LocalCluster
-from speed import WATCH_MEMORY, in_fresh_process
 from tqdm import tqdm
 
-import sklearn_dae
 from sklearn_dae import DenoisingAutoencoderTransformer
 
-VERSIONS = (
-    f"python {platform.python_version()}, numpy {np.__version__}, scikit-learn "
-    f"{sklearn.__version__}, torch {torch.__version__}, pyarrow {pa.__version__}, "
-    f"sklearn_dae {sklearn_dae.__version__}"
-)
-MACHINE = f"{platform.machine()}, {os.cpu_count()} cores"
 N_COLUMNS = 50
 WAYS = ["stream", "memory", "mapped"]
-# Rows of a row group, and of a record batch.
+# Number of rows of a row group and of a record batch.
 N_ROWS_GROUP = 50_000
 
 
 def pieces(n_rows):
-    """The rows of a table in pieces: 50 columns that ten hidden ones make."""
+    """Yield the rows of a table in pieces, each with the index of its first row.
+
+    The 50 columns are functions of ten hidden columns, with noise.
+    """
     rng = np.random.default_rng(0)
     mixing = rng.normal(size=(10, N_COLUMNS)).astype("f4")
     for start in range(0, n_rows, N_ROWS_GROUP):
@@ -58,7 +62,10 @@ def pieces(n_rows):
 
 
 def write(n_rows, folder):
-    """The paths of the table as a Parquet and as a NumPy file, written if need be."""
+    """Return the paths of a table as a Parquet file and as a NumPy file.
+
+    Write the files if they are missing.
+    """
     parquet, array = folder / f"{n_rows}.parquet", folder / f"{n_rows}.npy"
     if not (parquet.exists() and array.exists()):
         names = [f"x{j}" for j in range(N_COLUMNS)]
@@ -80,7 +87,7 @@ import pyarrow.parquet as pq
 from sklearn_dae import DenoisingAutoencoderTransformer
 
 def stream():
-    # Without pre_buffer=False the whole file is read ahead.
+    # With pre_buffer the reader would load the whole file.
     with pq.ParquetFile(path, pre_buffer=False) as file:
         for batch in file.iter_batches(50_000):
             dae.partial_fit(batch.to_pandas())
@@ -101,7 +108,7 @@ print(json.dumps([*seconds, peak[0] - before]))
 
 
 def train(options):
-    """One pass over a table, by its number of rows and how it comes in."""
+    """Measure one pass over each table, for each way to read it."""
     cases = [(n_rows, way) for n_rows in options.rows for way in options.ways]
     for n_rows, way in tqdm(cases, "train"):
         parquet, array = write(n_rows, options.folder)
@@ -118,12 +125,15 @@ def train(options):
 
 
 def summed(part, model):
-    """The sums of the features of a partition."""
+    """Return the sums of the features of a partition."""
     return pd.DataFrame([model.transform(part).sum(axis=0, dtype=np.float64)])
 
 
 def transform(options):
-    """Rows a second through a cluster, without bringing the features home."""
+    """Measure the rows per second of a cluster.
+
+    The workers sum the features and return the sums only.
+    """
     n_rows = max(n for n in options.rows if n <= 1_000_000)
     parquet, _ = write(n_rows, options.folder)
     rows = dd.read_parquet(parquet, split_row_groups=True)
@@ -137,25 +147,40 @@ def transform(options):
         with cluster, Client(cluster) as client:
             model = client.scatter(dae, broadcast=True)
             sums = rows.map_partitions(summed, model, meta=meta)
-            sums.partitions[:n_workers].compute()  # Workers import what they need.
-            start = time.perf_counter()
-            sums.compute()
-            seconds = time.perf_counter() - start
+            sums.partitions[:n_workers].compute()  # Each worker imports its modules.
+            duration = seconds(sums.compute)
         yield {
             "part": "transform",
             "rows": n_rows,
             "way": f"{n_workers} worker" + "s" * (n_workers - 1),
-            "rows a second": n_rows / seconds,
+            "rows a second": n_rows / duration,
         }
 
 
 PARTS = {part.__name__: part for part in (train, transform)}
 
 
+def claims():
+    """Compare a stream of 100,000 rows with an array in memory."""
+    with tempfile.TemporaryDirectory() as folder:
+        options = Namespace(
+            folder=Path(folder), rows=[100_000], ways=["stream", "memory"]
+        )
+        results = {result["way"]: result for result in train(options)}
+    measure = "rows a processor second"
+    rates = {way: result[measure] for way, result in results.items()}
+    yield claim(measure, rates, "stream", ">", "memory", factor=0.5)
+    peaks = {"stream": results["stream"]["peak MB"], "1 GB": 1024}
+    yield claim("peak memory in MB", peaks, "stream", "<", "1 GB")
+
+
 def parse():
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    """Return the options of the command line."""
+    parser = argument_parser(__doc__)
+    place = parser.add_mutually_exclusive_group(required=True)
+    place.add_argument("--folder", type=Path, help="folder that keeps the tables")
+    add_check(place)
     add = parser.add_argument
-    add("--folder", type=Path, required=True, help="where files of the rows are kept")
     add("--parts", nargs="+", choices=PARTS, default=list(PARTS))
     add("--rows", nargs="+", type=int, default=[100_000, 1_000_000, 10_000_000])
     add("--ways", nargs="+", choices=WAYS, default=WAYS, help="of the part train")
@@ -164,16 +189,15 @@ def parse():
 
 
 def main(options):
+    """Run the parts and print their results."""
     options.folder.mkdir(parents=True, exist_ok=True)
-    found = []
-    for part in options.parts:
-        for case in PARTS[part](options):
-            found.append(case)
-            results = pd.DataFrame(found).assign(versions=VERSIONS, machine=MACHINE)
-            results.to_csv(options.out, index=False)
-    shown = results.drop(columns=["versions", "machine"])
-    print(shown.to_string(index=False, float_format="{:.4g}".format))
+    results = run_parts(PARTS, options, versions(pyarrow=pa))
+    print_table(results, index=False)
 
 
 if __name__ == "__main__":
-    main(parse())
+    options = parse()
+    if options.check:
+        check(claims())
+    else:
+        main(options)

@@ -1,41 +1,54 @@
-"""How fast is it, and how much memory does it take?
+"""Measure the time and the memory of training and of transform.
 
-Every figure is measured beside what it is compared with, in one run, in turns, and the
-median of the turns is taken. Parts, all of them unless --parts names some:
+The script measures each figure together with those it is compared with. It runs them in
+turns and takes the median of the turns. Parts, all of them unless --parts names some:
 
-- step: one update of the weights, against the loop of a tutorial (DataLoader, Adam,
-  gaussian noise), plain skorch, MLPRegressor, and the matrix products alone
-- quality: seconds until the denoising loss of held-out rows is what the tutorial's loop
-  has after 50 epochs
-- transform: rows a second, against the bare encoder in one call, and PCA
-- memory: peak memory above the input and time a row, for arrays of all kinds and a
-  memory-mapped file
+- step: one update of the weights, compared with the loop of a tutorial (DataLoader,
+  Adam, gaussian noise), with plain skorch, with MLPRegressor, and with the matrix
+  products alone
+- quality: seconds until the denoising loss of test rows is as low as that of the
+  tutorial's loop after 50 epochs
+- transform: rows per second, compared with the bare encoder in one call, and with PCA
+- memory: peak memory above the input and time per row, for arrays of several kinds and
+  for a memory-mapped file
 - search: GridSearchCV with one process and with all, with and without a cached pipeline
-- cold: the first fit of a process against the second, the import against its libraries'
-- busy: a default fit while another process keeps a core busy
-- gpu: where there is one, updates against the same loop in plain PyTorch
+- cold: the first fit of a process compared with the second, and the import compared
+  with the import of its libraries
+- busy: a default fit while another process uses a core
+- gpu: where there is a GPU, updates compared with the same loop in plain PyTorch
 
-Results go to a csv file.
+The script writes results to a csv file. With --check, an update of the smallest network
+must be faster than that of the tutorial's loop and of skorch, and the transformer must
+reach the tutorial's loss on digits in less time.
 """
 
-import argparse
-import json
 import os
-import platform
 import statistics
 import subprocess
 import sys
 import tempfile
-import time
 import warnings
 from functools import partial
 from pathlib import Path
 
 import numpy as np
-import pandas as pd
-import sklearn
 import skorch
 import torch
+from common import (
+    WATCH_MEMORY,
+    add_check,
+    argument_parser,
+    check,
+    claim,
+    in_fresh_process,
+    medians,
+    print_table,
+    read_table,
+    run_parts,
+    seconds,
+    timed,
+    versions,
+)
 from sklearn.datasets import load_digits
 from sklearn.decomposition import PCA
 from sklearn.exceptions import ConvergenceWarning
@@ -49,43 +62,23 @@ from torch import nn
 from torch.utils.data import DataLoader, TensorDataset
 from tqdm import tqdm
 
-import sklearn_dae
 from sklearn_dae import DenoisingAutoencoderTransformer
 
-VERSIONS = (
-    f"python {platform.python_version()}, numpy {np.__version__}, scikit-learn "
-    f"{sklearn.__version__}, torch {torch.__version__}, skorch {skorch.__version__}, "
-    f"sklearn_dae {sklearn_dae.__version__}"
-)
-MACHINE = f"{platform.machine()}, {os.cpu_count()} cores"
 NOISE_FACTOR = 0.2
-# Columns, hidden and latent units, rows of a batch, representation, epochs to time.
+# Columns, hidden units, latent units, batch size, representation, epochs to measure.
 SHAPES = [
     (16, 64, 8, 64, "latent", 30),
     (30, 128, 16, 256, "latent", 15),
     (50, 256, 32, 256, "latent", 8),
     (64, 256, 256, 256, "stack", 5),
 ]
-# Batches of an epoch that is timed.
+# Number of batches of an epoch that is measured.
 N_BATCHES = 20
 TABLES = ["digits", "adult", "california", "mnist"]
 
 
-def seconds(function, *args):
-    start = time.perf_counter()
-    function(*args)
-    return time.perf_counter() - start
-
-
-def medians(functions, repeats):
-    """Median of what each function gives, called in turns after one call each."""
-    for function in functions.values():
-        function()
-    turns = [{name: f() for name, f in functions.items()} for _ in range(repeats)]
-    return {name: statistics.median(t[name] for t in turns) for name in functions}
-
-
 def autoencoder(n_columns, hidden, latent):
+    """Return a network with one hidden layer on each side of the latent layer."""
     return nn.Sequential(
         *(nn.Linear(n_columns, hidden), nn.ReLU(), nn.Linear(hidden, latent)),
         *(nn.ReLU(), nn.Linear(latent, hidden), nn.ReLU()),
@@ -94,7 +87,7 @@ def autoencoder(n_columns, hidden, latent):
 
 
 def tutorial(X, hidden, latent, batch_size, n_epochs, device="cpu"):
-    """The loop that tutorials show."""
+    """Train a network by the loop that tutorials show."""
     torch.manual_seed(0)
     model = autoencoder(X.shape[1], hidden, latent).to(device)
     optimizer, criterion = torch.optim.Adam(model.parameters(), lr=1e-3), nn.MSELoss()
@@ -115,6 +108,7 @@ def tutorial(X, hidden, latent, batch_size, n_epochs, device="cpu"):
 
 
 def plain_skorch(X, hidden, latent, batch_size, n_epochs):
+    """Train the same network by skorch."""
     skorch.NeuralNet(
         autoencoder(X.shape[1], hidden, latent),
         nn.MSELoss,
@@ -129,6 +123,7 @@ def plain_skorch(X, hidden, latent, batch_size, n_epochs):
 
 
 def perceptron(hidden, latent, batch_size, n_epochs):
+    """Return a regressor of scikit-learn with the same layers."""
     return MLPRegressor(
         hidden_layer_sizes=(hidden, latent, hidden),
         alpha=0.0,
@@ -140,6 +135,7 @@ def perceptron(hidden, latent, batch_size, n_epochs):
 
 
 def ours(hidden, latent, batch_size, n_epochs, representation, **params):
+    """Return a transformer with the same layers."""
     return DenoisingAutoencoderTransformer(
         latent,
         hidden_layer_sizes=(hidden,),
@@ -152,94 +148,123 @@ def ours(hidden, latent, batch_size, n_epochs, representation, **params):
 
 
 def update_us(fit, n_epochs):
-    """Microseconds an update of `fit(n_epochs)`, which makes `N_BATCHES` an epoch.
+    """Return the microseconds of an update of `fit(n_epochs)`.
 
-    The difference of a long and a short fit, so without all that comes once a fit.
+    An epoch has `N_BATCHES` updates. The time is the difference between a long and a
+    short fit. So it does not contain the work that a fit does once.
     """
     more = seconds(fit, 1 + n_epochs) - seconds(fit, 1)
     return 1e6 * more / (n_epochs * N_BATCHES)
 
 
 def products_us(layers, batch_size, n_steps=50):
-    """Microseconds a step of a fitted network's matrix products, and nothing else."""
+    """Return the microseconds of the matrix products of an update, without the rest."""
     sizes = [(layer.in_features, layer.out_features) for layer, _ in layers]
     given = [torch.randn(batch_size, n_in) for n_in, _ in sizes]
     gradients = [torch.randn(batch_size, n_out) for _, n_out in sizes]
     weights = [torch.randn(n_out, n_in) for n_in, n_out in sizes]
-    start = time.perf_counter()
-    for _ in range(n_steps):
-        for k, (x, g, w) in enumerate(zip(given, gradients, weights, strict=True)):
-            torch.mm(x, w.T)
-            torch.mm(g.T, x)
-            if k:
-                torch.mm(g, w)
-    return 1e6 * (time.perf_counter() - start) / n_steps
+
+    def multiply():
+        for _ in range(n_steps):
+            for k, (x, g, w) in enumerate(zip(given, gradients, weights, strict=True)):
+                torch.mm(x, w.T)
+                torch.mm(g.T, x)
+                if k:
+                    torch.mm(g, w)
+
+    return 1e6 * seconds(multiply) / n_steps
 
 
 def rows_of(part, case, figures, unit):
+    """Yield one result for each of the figures, which are values by name."""
     for name, value in figures.items():
         yield {"part": part, "case": case, "name": name, "value": value, "unit": unit}
 
 
+def normal_batches(n_columns, batch_size):
+    """Return normal numbers for the batches of an epoch."""
+    shape = (N_BATCHES * batch_size, n_columns)
+    return np.random.default_rng(0).normal(size=shape).astype("float32")
+
+
+def updates_of(shape):
+    """Return functions that measure the microseconds of an update, by name."""
+    d, h, k, b, representation, n_epochs = shape
+    X = normal_batches(d, b)
+    fits = {
+        "tutorial": partial(tutorial, X, h, k, b),
+        "skorch": partial(plain_skorch, X, h, k, b),
+        "MLPRegressor": lambda e: perceptron(h, k, b, e).fit(X, X),
+        "sklearn_dae": lambda e: ours(h, k, b, e, representation).fit(X),
+    }
+    layers = ours(h, k, b, 1, representation).fit(X).net_.module_.dense_layers()
+    return {
+        **{name: partial(update_us, fit, n_epochs) for name, fit in fits.items()},
+        "products": partial(products_us, layers, b),
+    }
+
+
+def medians_with_threads(functions, repeats, n_threads):
+    """Return the median of the values of each function with a number of threads."""
+    torch.set_num_threads(n_threads)
+    with threadpool_limits(n_threads, user_api="blas"):
+        return medians(functions, repeats)
+
+
 def step(options):
-    """Microseconds an update, by shape of the network and number of threads."""
-    for d, h, k, b, representation, n_epochs in tqdm(SHAPES, "step"):
-        X = np.random.default_rng(0).normal(size=(N_BATCHES * b, d)).astype("float32")
-        layers = ours(h, k, b, 1, representation).fit(X).net_.module_.dense_layers()
-        fits = {
-            "tutorial": partial(tutorial, X, h, k, b),
-            "skorch": partial(plain_skorch, X, h, k, b),
-            "MLPRegressor": lambda e, X=X, s=(h, k, b): perceptron(*s, e).fit(X, X),
-            "sklearn_dae": lambda e, X=X, s=(h, k, b), r=representation: ours(
-                *s, e, r
-            ).fit(X),
-        }
-        measured = {n: partial(update_us, fit, n_epochs) for n, fit in fits.items()}
-        measured["products"] = partial(products_us, layers, b)
+    """Measure microseconds of an update, by shape of the network and by threads."""
+    for shape in tqdm(SHAPES, "step"):
+        updates = updates_of(shape)
         for n_threads in (1, 2):
-            torch.set_num_threads(n_threads)
-            with threadpool_limits(n_threads, user_api="blas"):
-                found = medians(measured, options.repeats)
-            case = f"{d}-{h}-{k}/{b}, {n_threads} thread" + "s" * (n_threads - 1)
-            yield from rows_of("step", case, found, "us")
+            found = medians_with_threads(updates, options.repeats, n_threads)
+            threads = f"{n_threads} thread" + "s" * (n_threads - 1)
+            yield from rows_of("step", f"{shape_name(shape)}, {threads}", found, "us")
+
+
+def shape_name(shape):
+    """Return a short name of a shape, for example "16-64-8/64"."""
+    n_columns, hidden, latent, batch_size, *_ = shape
+    return f"{n_columns}-{hidden}-{latent}/{batch_size}"
 
 
 def scaled_numbers(name, folder):
-    """Training and test rows of a table's numeric columns, scaled to [0, 1]."""
-    if folder:
-        table = pd.read_parquet(folder / f"{name}.parquet")
-        X = table.drop(columns="target").select_dtypes("number").dropna()
-    else:
-        X = load_digits().data
+    """Return training and test rows of the numeric columns, scaled to [0, 1]."""
+    table = read_table(name, folder)
+    X = table.drop(columns="target").select_dtypes("number").dropna()
     X, X_test = train_test_split(np.asarray(X, dtype=float), random_state=0)
     scaler = MinMaxScaler().fit(X)
     return scaler.transform(X).astype("f4"), scaler.transform(X_test).astype("f4")
 
 
 def quality(options):
-    """Seconds until held-out rows are repaired as well as after 50 tutorial epochs."""
-    torch.set_num_threads(1)
+    """Measure seconds to the loss that the tutorial has after 50 epochs, by table."""
     for name in tqdm(TABLES if options.data else ["digits"], "quality"):
-        X, X_test = scaled_numbers(name, options.data)
-        noise = np.random.default_rng(0).normal(size=X_test.shape)
-        noisy = (X_test + NOISE_FACTOR * noise).clip(0, 1).astype("f4")
-        h, k, b = (256, 64, 64) if X.shape[1] > 100 else (128, 32, 64)
+        yield from rows_of("quality", name, times_to_loss(name, options.data), "s")
 
-        def loss(repaired, clean=X_test):
-            return float(np.square(repaired - clean).mean())
 
-        start = time.perf_counter()
-        model = tutorial(X, h, k, b, 50)
-        found = {"tutorial": time.perf_counter() - start}
-        with torch.inference_mode():
-            target = loss(model(torch.from_numpy(noisy)).numpy())
-        found["sklearn_dae"] = ours_until(target, X, noisy, loss, (h, k))
-        found["MLPRegressor"] = perceptron_until(target, X, noisy, loss, (h, k, b))
-        yield from rows_of("quality", name, found, "s")
+def times_to_loss(name, folder):
+    """Return the seconds until test rows are repaired as well as by the tutorial."""
+    torch.set_num_threads(1)
+    X, X_test = scaled_numbers(name, folder)
+    noise = np.random.default_rng(0).normal(size=X_test.shape)
+    noisy = (X_test + NOISE_FACTOR * noise).clip(0, 1).astype("f4")
+    h, k, b = (256, 64, 64) if X.shape[1] > 100 else (128, 32, 64)
+
+    def loss(repaired):
+        return float(np.square(repaired - X_test).mean())
+
+    model, duration = timed(tutorial, X, h, k, b, 50)
+    with torch.inference_mode():
+        target = loss(model(torch.from_numpy(noisy)).numpy())
+    return {
+        "tutorial": duration,
+        "sklearn_dae": ours_until(target, X, noisy, loss, (h, k)),
+        "MLPRegressor": perceptron_until(target, X, noisy, loss, (h, k, b)),
+    }
 
 
 def ours_until(target, X, noisy, loss, shape):
-    """Seconds of the shortest fit that reaches the target."""
+    """Return the seconds of the shortest fit that reaches the target, or NaN."""
     for n_epochs in (1, 2, 3, 4, 6, 8, 12, 16, 24, 32, 50, 75, 100):
         dae = ours(
             *shape,
@@ -258,21 +283,25 @@ def ours_until(target, X, noisy, loss, shape):
 
 
 def perceptron_until(target, X, noisy, loss, shape):
-    """Seconds of as many epochs, each with noise drawn anew, as reach the target."""
+    """Return the seconds of the epochs until the target is reached, or NaN.
+
+    Each epoch has new noise.
+    """
     model, rng, found = perceptron(*shape, 1), np.random.default_rng(0), 0.0
-    for _ in range(100):
-        start = time.perf_counter()
+
+    def train_epoch():
         noise = NOISE_FACTOR * rng.normal(size=X.shape).astype("f4")
-        given = (X + noise).clip(0, 1)
-        model.partial_fit(given, X)  # One epoch of mini-batches.
-        found += time.perf_counter() - start
+        model.partial_fit((X + noise).clip(0, 1), X)  # One epoch of mini-batches.
+
+    for _ in range(100):
+        found += seconds(train_epoch)
         if loss(model.predict(noisy)) <= target:
             return found
     return float("nan")
 
 
 def transform(options):
-    """Rows a second of the default transformer, of its bare encoder, and of PCA."""
+    """Measure rows per second of the transformer, of its bare encoder, and of PCA."""
     torch.set_num_threads(os.cpu_count())
     X = np.random.default_rng(0).normal(size=(options.rows, 50)).astype("f4")
     dae = DenoisingAutoencoderTransformer(max_iter=1, random_state=0).fit(X[:5000])
@@ -298,30 +327,12 @@ def transform(options):
             "validation": partial(rate, dae._read),
             "PCA": partial(rate, pca.transform),
         }
-        if n <= 100_000:  # In one call a million rows take too much memory.
+        if n <= 100_000:  # A million rows in one call need too much memory.
             measured["bare encoder"] = partial(rate, bare)
         yield from rows_of(
             "transform", f"{n} rows", medians(measured, options.repeats), "rows/s"
         )
 
-
-# How a program in a process of its own watches its peak memory: `peak[0]` MB above
-# `before`, from `thread.start()` to `done.set()`.
-WATCH_MEMORY = """
-import threading
-
-def anonymous_mb():
-    with open("/proc/self/status") as lines:
-        found = [line.split()[1] for line in lines if line.startswith("RssAnon")]
-    return int(found[0]) / 1024
-
-def watch():
-    while not done.wait(0.005):
-        peak[0] = max(peak[0], anonymous_mb())
-
-before, peak, done = anonymous_mb(), [0.0], threading.Event()
-thread = threading.Thread(target=watch)
-"""
 
 FIT_AND_MEASURE = f"""
 import json, sys, time
@@ -350,19 +361,8 @@ print(json.dumps([peak[0] - before, seconds]))
 """
 
 
-def in_fresh_process(code, *args):
-    """What a Python program prints as JSON."""
-    found = subprocess.run(
-        [sys.executable, "-c", code, *map(json.dumps, args)],
-        capture_output=True,
-        text=True,
-        check=True,
-    )
-    return json.loads(found.stdout)
-
-
 def memory(options):
-    """Peak megabytes above the input and microseconds a row, of one epoch."""
+    """Measure peak megabytes above the input and microseconds per row of one epoch."""
     n_rows = [n for n in (10_000, 100_000, 1_000_000) if n <= options.rows]
     cases = [(n, t, o) for n in n_rows for t in ("f4", "f8") for o in ("C", "F")]
     with tempfile.TemporaryDirectory() as folder:
@@ -385,7 +385,7 @@ def memory(options):
 
 
 def search(options):
-    """Seconds of a search of the default transformer on digits."""
+    """Measure the seconds of a search with the default transformer on digits."""
     X, y = load_digits(return_X_y=True)
     grid = {
         "dae__noise_factor": [0.05, 0.1, 0.2, 0.3, 0.4],
@@ -426,7 +426,7 @@ LIBRARIES = "torch, skorch, skorch.helper, sklearn.model_selection"
 
 
 def cold(options):
-    """Seconds of fits and imports of fresh processes."""
+    """Measure the seconds of fits and of imports in fresh processes."""
     fits, imports = [], {"its libraries": LIBRARIES, "sklearn_dae": "sklearn_dae"}
     for _ in tqdm(range(options.repeats), "cold"):
         fits.append(in_fresh_process(FIRST_AND_SECOND_FIT))
@@ -440,7 +440,7 @@ def cold(options):
 
 
 def busy(options):
-    """Seconds of a default fit, alone and while another process computes."""
+    """Measure the seconds of a default fit, alone and beside a busy process."""
     torch.set_num_threads(os.cpu_count())
     X = np.random.default_rng(0).normal(size=(5000, 50))
 
@@ -461,12 +461,13 @@ def busy(options):
 
 
 def gpu(options):
-    """Microseconds an update on a GPU; nothing without one."""
+    """Measure microseconds of an update on a GPU. Without a GPU, measure nothing."""
     if not torch.cuda.is_available():
-        print("gpu: PyTorch finds none here, so nothing is measured")
+        print("gpu: PyTorch finds no GPU, so this part measures nothing")
         return
-    for d, h, k, b, representation, n_epochs in tqdm(SHAPES, "gpu"):
-        X = np.random.default_rng(0).normal(size=(N_BATCHES * b, d)).astype("float32")
+    for shape in tqdm(SHAPES, "gpu"):
+        d, h, k, b, representation, n_epochs = shape
+        X = normal_batches(d, b)
         dae = ours(h, k, b, 1, representation, device="cuda")
         fits = {
             "tutorial": lambda e, X=X, s=(h, k, b): tutorial(X, *s, e, "cuda"),
@@ -474,7 +475,7 @@ def gpu(options):
         }
         measured = {n: partial(update_us, fit, n_epochs) for n, fit in fits.items()}
         found = medians(measured, options.repeats)
-        yield from rows_of("gpu", f"{d}-{h}-{k}/{b}", found, "us")
+        yield from rows_of("gpu", shape_name(shape), found, "us")
 
 
 PARTS = {
@@ -484,36 +485,55 @@ PARTS = {
 
 
 def report(results):
-    """One line a case: what was measured, and it in units of the others."""
+    """Print a line for each case, with the ratios of sklearn_dae to the others."""
     for (part, unit), of_part in results.groupby(["part", "unit"], sort=False):
         table = of_part.pivot_table("value", "case", "name", sort=False)
         if "sklearn_dae" in table:
             others = table.drop(columns="sklearn_dae")
             ratios = others.rdiv(table["sklearn_dae"], axis=0).add_prefix("/ ")
             table = table.join(ratios)
-        print(f"\n{part}, {unit}\n\n{table.to_string(float_format='{:.4g}'.format)}")
+        print_table(table, f"{part}, {unit}")
+
+
+def claims():
+    """Compare an update of the smallest network, and the time to a loss on digits."""
+    names = ("tutorial", "skorch", "sklearn_dae")
+    updates = updates_of(SHAPES[0])
+    updates = {name: updates[name] for name in names}
+    found = medians_with_threads(updates, repeats=3, n_threads=1)
+    measure = f"microseconds of an update, {shape_name(SHAPES[0])}"
+    for other in ("tutorial", "skorch"):
+        yield claim(measure, found, "sklearn_dae", "<", other)
+    found = times_to_loss("digits", None)
+    measure = "seconds to the tutorial's loss after 50 epochs, digits"
+    yield claim(measure, found, "sklearn_dae", "<", "tutorial")
 
 
 def parse():
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    """Return the options of the command line."""
+    parser = argument_parser(__doc__)
+    add_check(parser)
     add = parser.add_argument
     add("--parts", nargs="+", choices=PARTS, default=list(PARTS))
     add("--data", type=Path, help="folder of parquet files, for the part quality")
     add("--rows", type=int, default=1_000_000, help="most rows of transform and memory")
-    add("--repeats", type=int, default=5, help="turns to take medians of")
+    add("--repeats", type=int, default=5, help="number of turns")
     add("--out", type=Path, default=Path("speed.csv"))
     return parser.parse_args()
 
 
 def main(options):
-    warnings.simplefilter("ignore", ConvergenceWarning)
-    found = []
-    for part in options.parts:
-        found += PARTS[part](options)
-        results = pd.DataFrame(found).assign(versions=VERSIONS, machine=MACHINE)
-        results.to_csv(options.out, index=False)
-    report(results)
+    """Run the parts and print their results."""
+    results = run_parts(PARTS, options, versions(skorch=skorch))
+    if len(results):
+        report(results)
 
 
 if __name__ == "__main__":
-    main(parse())
+    options = parse()
+    # MLPRegressor warns after few epochs.
+    warnings.simplefilter("ignore", ConvergenceWarning)
+    if options.check:
+        check(claims())
+    else:
+        main(options)
