@@ -1,20 +1,26 @@
-"""Features of other packages, each in a virtual environment of its own.
+"""Compute features of other packages, each in its own virtual environment.
 
-Their dependencies exclude each other, so each runs in a process of its own environment
-and is given its arrays as files:
+The dependencies of the packages exclude each other. So each package runs in a process
+of its own environment and gets its arrays as files:
 
     python benchmarks/peers.py --install
     python benchmarks/quality.py --peers dfencoder ts3l
 
-The environments are made in .peers, or in the folder that SKLEARN_DAE_PEERS names.
-Noise, learning rate and all that is not said here are the peer's own defaults, but:
+The script makes the environments in .peers, or in the folder that SKLEARN_DAE_PEERS
+names. The noise, the learning rate and all other settings are the defaults of the
+package, with these exceptions:
 
-- The features are as wide as ours: three layers of a third of the width each, the
-  encoder's, and of pytorch_tabnet the three decision steps.
-- The weights are updated as often as ours, with batches as large as ours.
-- No rows are held out, and nothing stops early.
-- Tables come scaled, and codes as numbers: a peer's own scaling is off.
-- The decoder is no more than the output layer, as ours is, where the peer allows it.
+- The features are as many as those of the transformer of sklearn_dae. Each of the three
+  layers of the encoder has a third of them, or each of the three decision steps of
+  pytorch_tabnet.
+- The number of updates and the batch size are those of sklearn_dae.
+- There are no validation rows and no early stopping.
+- Tables are scaled, and one-hot codes are numeric columns. The package does not scale.
+- The decoder is only the output layer, as in sklearn_dae, where the package allows it.
+
+With --check, sklearn_dae must fit faster than each installed package, and its accuracy
+with 10 labels a class must not be clearly lower, on a table of scikit-learn. Where no
+package is installed, --check says so and tests nothing.
 """
 
 import argparse
@@ -30,14 +36,14 @@ from pathlib import Path
 
 import numpy as np
 
-# What pip installs after torch, one command a line.
+# The arguments of pip after the installation of torch, one text for each command.
 REQUIREMENTS = {
     "dfencoder": ["dfencoder"],
     "pytorch_tabnet": ["pytorch-tabnet pandas"],
-    # It imports requests without declaring it.
+    # It imports requests, which its metadata do not name.
     "pytorch_tabular": ["pytorch-tabular requests"],
-    # It imports packages for texts and images whatever it is used for, and declares
-    # more of them than it needs.
+    # It always imports packages for texts and images, and its metadata name more
+    # packages than it needs.
     "pytorch_widedeep": [
         "--no-deps pytorch-widedeep torchvision==0.28.0",
         "numpy<2 pandas<3 scipy scikit-learn tqdm einops wrapt torchmetrics pyarrow "
@@ -52,13 +58,13 @@ MAX_SECONDS = 900
 
 
 def peer_features(name, raw_train, raw_test, **settings):
-    """A peer's features of both parts, and the seconds of its fit alone.
+    """Return a package's features of both parts, and the seconds of its fit.
 
     `settings` are width, seed, n_epochs and batch_size.
 
-    Raises RuntimeError if the peer fails or takes more than 15 minutes.
+    Raises RuntimeError if the package fails or takes more than 15 minutes.
     """
-    # Some peers divide by the spread of a column.
+    # Some packages divide by the standard deviation of a column.
     varies = np.ptp(raw_train, axis=0) > 0
     with tempfile.TemporaryDirectory() as folder:
         folder = Path(folder)
@@ -74,13 +80,14 @@ def peer_features(name, raw_train, raw_test, **settings):
 
 
 def run_in_environment(name, folder):
+    """Fit a package by the Python of its environment, on the arrays in a folder."""
     python = python_of(name, ENVS)
     if not python.exists():
         raise RuntimeError(f"{python} is missing: peers.py --install {name} makes it.")
     threads = {"OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}
     try:
-        # -P: this folder's files shall not be imported for packages. The current folder
-        # is the temporary one since some peers leave files there.
+        # With -P, packages do not import the scripts of this folder by mistake. Some
+        # packages write files into the current folder, so it is the temporary one.
         subprocess.run(
             [python, "-P", Path(__file__).resolve(), "--run", name, "--dir", folder],
             check=True,
@@ -100,10 +107,37 @@ def run_in_environment(name, folder):
 
 
 def python_of(name, envs):
+    """Return the path of the Python of a package's environment."""
     return (envs / name / "bin" / "python").absolute()
 
 
+def claims():
+    """Compare the features of each installed package with those of sklearn_dae.
+
+    The other functions must run in the environment of a package, which does not find
+    sklearn_dae or other scripts. Therefore this function imports them itself.
+    """
+    from common import claim, read_table
+    from quality import Features, few_labels_accuracy, split
+
+    installed = [name for name in PEERS if python_of(name, ENVS).exists()]
+    missing = [name for name in PEERS if name not in installed]
+    if missing:
+        print(f"not tested: {', '.join(missing)} (peers.py --install installs them)")
+    X, X_test, y, y_test = split(read_table("breast_cancer"), True, 600, seed=0)
+    features = Features(X, X_test, 0, {"dae": {}})
+    accuracy, seconds = {}, {}
+    for name in ["dae", *installed]:
+        Z, Z_test, seconds[name] = features.of(name)
+        accuracy[name] = few_labels_accuracy(Z, y, Z_test, y_test, 0)
+    for name in installed:
+        yield claim("seconds of a fit", seconds, "dae", "<", name)
+        measure = "accuracy with 10 labels a class"
+        yield claim(measure, accuracy, "dae", ">", name, factor=0.95)
+
+
 def install(names, envs):
+    """Make a virtual environment for each package."""
     for name in names:
         subprocess.run([sys.executable, "-m", "venv", envs / name], check=True)
         for requirements in [TORCH, *REQUIREMENTS[name]]:
@@ -111,11 +145,12 @@ def install(names, envs):
             subprocess.run([*pip, *requirements.split()], check=True)
 
 
-# What follows runs in a peer's environment. Each fit returns a function from rows to
-# features.
+# The functions below run in the environment of a package. Each fit returns a function
+# that computes features of rows.
 
 
 def fit_dfencoder(X, size, seed, n_epochs, batch_size):
+    """Fit DFEncoder's autoencoder."""
     from dfencoder import AutoEncoder
 
     model = AutoEncoder(
@@ -127,12 +162,13 @@ def fit_dfencoder(X, size, seed, n_epochs, batch_size):
         logger=None,
         progress_bar=False,
     )
-    # Columns of float32 would be dropped.
+    # It ignores columns of float32.
     model.fit(frame(X, float), epochs=n_epochs)
     return lambda X: model.get_deep_stack_features(frame(X, float)).numpy()
 
 
 def fit_pytorch_tabnet(X, size, seed, n_epochs, batch_size):
+    """Fit TabNet's pretraining."""
     from pytorch_tabnet.pretraining import TabNetPretrainer
 
     model = TabNetPretrainer(
@@ -142,16 +178,18 @@ def fit_pytorch_tabnet(X, size, seed, n_epochs, batch_size):
         X,
         max_epochs=n_epochs,
         batch_size=batch_size,
-        # By default the last rows of an epoch are left out.
+        # By default it does not use the last rows of an epoch.
         drop_last=False,
     )
-    # Its classifier takes the sum of the steps. Side by side they are as wide as other
-    # peers' features; steps of the whole width would take more than an hour.
+    # Its classifier uses the sum of the steps. Here the steps stand side by side, and
+    # the features are as many as those of the other packages. With steps of the whole
+    # width a fit would take more than an hour.
     network = model.network.eval()
     return lambda X: np.hstack(network.encoder(network.embedder(tensor(X)))[0])
 
 
 def fit_pytorch_tabular(X, size, seed, n_epochs, batch_size):
+    """Fit PyTorch Tabular's denoising autoencoder."""
     from pytorch_tabular import TabularModel
     from pytorch_tabular.config import DataConfig, OptimizerConfig, TrainerConfig
     from pytorch_tabular.feature_extractor import DeepFeatureExtractor
@@ -167,7 +205,7 @@ def fit_pytorch_tabular(X, size, seed, n_epochs, batch_size):
         data_config=DataConfig(
             continuous_cols=columns, normalize_continuous_features=False
         ),
-        # Its batch norm scales what is to be predicted too.
+        # Its batch normalisation would scale the targets as well.
         model_config=DenoisingAutoEncoderConfig(
             encoder_config=layers, batch_norm_continuous_input=False
         ),
@@ -184,7 +222,7 @@ def fit_pytorch_tabular(X, size, seed, n_epochs, batch_size):
         ),
         verbose=False,
     )
-    # It takes seed 0 for none. The rows to validate with, obligatory, are not used.
+    # It ignores seed 0. Validation rows are obligatory, but it does not use them.
     model.pretrain(frame(X), frame(X[:2]), seed=seed + 1)
     hidden = [m for m in model.model.encoder.linear_layers if isinstance(m, ReLU)]
     transform = DeepFeatureExtractor(model).transform
@@ -192,12 +230,14 @@ def fit_pytorch_tabular(X, size, seed, n_epochs, batch_size):
 
 
 def fit_pytorch_widedeep(X, size, seed, n_epochs, batch_size):
+    """Fit pytorch-widedeep's encoder and decoder."""
     skip_operators_of_torchvision()
     from pytorch_widedeep.models import TabMlp
     from pytorch_widedeep.self_supervised_training import EncoderDecoderTrainer
 
-    # The decoder mirrors the encoder, and has its activation in the output layer too.
-    # The encoder sees what is masked: the only noise is the dropout of hidden units.
+    # The decoder has the layers of the encoder in reverse order, with an activation in
+    # the output layer. The mask does not change the input of the encoder. So the only
+    # noise is the dropout of hidden units.
     columns = list(frame(X))
     encoder = TabMlp(
         column_idx={name: i for i, name in enumerate(columns)},
@@ -211,6 +251,7 @@ def fit_pytorch_widedeep(X, size, seed, n_epochs, batch_size):
 
 
 def fit_ts3l(X, size, seed, n_epochs, batch_size):
+    """Fit TS3L's denoising autoencoder."""
     from pytorch_lightning import Trainer
     from torch.nn import ReLU
     from ts3l.pl_modules import DAELightning
@@ -233,7 +274,7 @@ def fit_ts3l(X, size, seed, n_epochs, batch_size):
     )
     module = DAELightning(config)
     module.set_first_phase()
-    # The rows to validate with, obligatory, are not used.
+    # Validation rows are obligatory, but it does not use them.
     data = TS3LDataModule(
         DAEDataset(frame(X), continuous_cols=columns, category_cols=[]),
         DAEDataset(frame(X[:2]), continuous_cols=columns, category_cols=[]),
@@ -259,19 +300,21 @@ def fit_ts3l(X, size, seed, n_epochs, batch_size):
 
 
 def frame(X, dtype=np.float32):
+    """Return an array as a DataFrame."""
     import pandas as pd
 
     return pd.DataFrame(X.astype(dtype)).add_prefix("x")
 
 
 def tensor(X):
+    """Return an array as a tensor."""
     import torch
 
     return torch.from_numpy(X)
 
 
 def outputs(layers, function, argument):
-    """What layers give while the function is called, side by side."""
+    """Call a function and return the outputs of layers side by side."""
     batches = [[] for _ in layers]
     hooks = [
         layer.register_forward_hook(lambda *call, kept=kept: kept.append(call[-1]))
@@ -284,7 +327,7 @@ def outputs(layers, function, argument):
 
 
 def skip_operators_of_torchvision():
-    """Let torchvision be imported, built for CUDA, where torch is not."""
+    """Make the CUDA build of torchvision importable with a CPU build of torch."""
     import torch
 
     register = torch.library.register_fake
@@ -298,6 +341,7 @@ def skip_operators_of_torchvision():
 
 
 def run(name, folder):
+    """Fit a package and write its features into the folder."""
     import torch
 
     warnings.filterwarnings("ignore")
@@ -305,11 +349,11 @@ def run(name, folder):
     settings = json.loads((folder / "settings.json").read_text())
     size, seed = settings["width"] // 3, settings["seed"]
     n_epochs, batch_size = settings["n_epochs"], settings["batch_size"]
-    # A single row, which has no variance, shall not be left at the end of an epoch.
+    # The last batch of an epoch must not have a single row, which has no variance.
     batch_size -= len(X) % batch_size == 1
     fit = globals()[f"fit_{name}"]
     torch.set_num_threads(1)
-    # What is imported by a first fit and a first update is no part of the time.
+    # A first fit and a first update import modules. The time does not contain that.
     fit(X[:batch_size], size, seed, 1, batch_size)
     random.seed(seed)
     np.random.seed(seed)
@@ -326,12 +370,17 @@ def run(name, folder):
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     add = parser.add_argument
-    add("--install", nargs="*", choices=PEERS, metavar="NAME", help="all unless named")
+    add("--install", nargs="*", choices=PEERS, metavar="NAME", help="by default all")
     add("--envs", type=Path, default=ENVS, help="folder of virtual environments")
     add("--run", choices=PEERS, help="fit a peer in its environment")
     add("--dir", type=Path, help="folder of arrays, with --run")
+    add("--check", action="store_true", help="only test claims on installed packages")
     options = parser.parse_args()
-    if options.run:
+    if options.check:
+        from common import check
+
+        check(claims())
+    elif options.run:
         run(options.run, options.dir)
     elif options.install is not None:
         install(options.install or PEERS, options.envs)

@@ -1,7 +1,8 @@
-"""Are denoising features better than raw columns, and than random ones?
+"""Compare denoising features with raw columns, random features and other features.
 
-Each table is split 70 to 30 by seed, everything is fitted on the training part and
-measured on the test part, and every kind of features is given to the same models:
+For each seed the script splits each table into 70% training rows and 30% test rows. It
+fits everything on the training rows and measures everything on the test rows. Each kind
+of features goes to the same models:
 
 - few_labels: accuracy of a logistic regression on 10 labels a class, mean of 5 draws
 - all_labels: accuracy of a logistic regression on all training labels
@@ -10,17 +11,25 @@ measured on the test part, and every kind of features is given to the same model
 - ridge: R2 of a ridge regression, for tables with a number to predict
 - trees: accuracy or R2 of gradient boosting, with --trees
 
-The kinds are raw (standardised numbers, one-hot categories), pca (95 % of their
-variance), random (as wide as ours, not learned), plain (ours without noise), dae (ours
-as it comes), raw+dae, one for each --params, and other packages, as wide as ours, with
---peers. Results go to a csv file line by line; a second run goes on where the first one
-ended. After a change of the transformer, use --fresh.
+The kinds of features are:
+
+- raw: standardised numbers and one-hot categories
+- pca: principal components with 95% of the variance of raw
+- random: random features, as many as those of dae
+- plain: features of the same network, trained without noise
+- dae: features of the transformer with its default settings
+- raw+dae: raw and dae side by side
+- one kind for each --params: features of the transformer with these parameters
+- one kind for each of --peers: features of another package, as many as those of dae
+
+The script appends its results to a csv file. A second run computes only what the file
+does not contain. Use --fresh after a change of the transformer.
+
+With --check, the mean accuracy of dae with 10 labels a class must be at least that of
+raw, on two tables of scikit-learn, or on small samples of tables of --data.
 """
 
-import argparse
 import json
-import platform
-import time
 import warnings
 from functools import cached_property
 from itertools import product
@@ -29,8 +38,18 @@ from pathlib import Path
 import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
-import sklearn
 import torch
+from common import (
+    add_check,
+    argument_parser,
+    check,
+    claim,
+    few_rows,
+    print_table,
+    read_table,
+    timed,
+    versions,
+)
 from joblib import Parallel, delayed
 from peers import PEERS, peer_features
 from scipy.stats import wilcoxon
@@ -54,10 +73,9 @@ from skorch.callbacks import Callback
 from threadpoolctl import threadpool_limits
 from tqdm import tqdm
 
-import sklearn_dae
 from sklearn_dae import DenoisingAutoencoderTransformer
 
-# Tables used without --data, by name at OpenML: version and task.
+# Tables of OpenML, which a run without --data uses: version and task by name.
 OPENML = {
     "adult": (2, "classification"),
     "credit-g": (1, "classification"),
@@ -72,33 +90,36 @@ OPENML = {
     "cpu_act": (1, "regression"),
     "wine_quality": (1, "regression"),
 }
+# Tables of --check, from scikit-learn and from the folder of --data.
+BUNDLED_TABLES = ["breast_cancer", "digits"]
+SMALL_TABLES = ["ionosphere", "segment", "splice", "vehicle"]
 KINDS = ["raw", "pca", "random", "plain", "dae", "raw+dae"]
-# Trees are slow: they are measured only where they answer a question.
+# Trees are slow. So --trees measures them for these kinds only.
 TREE_KINDS = ["raw", "raw+dae"]
 CLASSIFICATION_TASKS = ["few_labels", "all_labels", "neighbours", "clusters"]
 TASKS = [*CLASSIFICATION_TASKS, "ridge", "trees"]
 KEY = ["seed", "table", "features", "rows", "parameters"]
 COLUMNS = [*KEY, *TASKS, "score", "width", "fit_seconds", "missing", "versions"]
-VERSIONS = (
-    f"python {platform.python_version()}, numpy {np.__version__}, scikit-learn "
-    f"{sklearn.__version__}, torch {torch.__version__}, sklearn_dae "
-    f"{sklearn_dae.__version__}"
-)
+VERSIONS = versions()
 FEW_C = np.logspace(-1, 3, 5)
 ALL_C = np.logspace(0, 4, 5)
-N_FEW, N_DRAWS, N_CLUSTERINGS = 10, 5, 3
+N_DRAWS, N_CLUSTERINGS = 5, 3
 
 
 def list_tables(folder):
-    """The task of each table, by the table's name."""
+    """Return the task of each table by its name."""
     if folder:
         return pd.read_csv(folder / "index.csv").set_index("name")["task"].to_dict()
     return {name: task for name, (_, task) in OPENML.items()}
 
 
 def load_table(name, folder):
-    if folder:
-        table = pd.read_parquet(folder / f"{name}.parquet")
+    """Return a table, without rows that have no target.
+
+    It comes from the folder. Without a folder it comes from OpenML or scikit-learn.
+    """
+    if folder or name in BUNDLED_TABLES:
+        table = read_table(name, folder)
     else:
         found = fetch_openml(name, version=OPENML[name][0], as_frame=True)
         table = found.data.assign(target=found.target)
@@ -106,7 +127,7 @@ def load_table(name, folder):
 
 
 def split(table, classifies, n_rows, seed):
-    """Training and test rows, training and test targets."""
+    """Return training and test rows, training and test targets."""
     table = table.sample(min(n_rows, len(table)), random_state=seed)
     y = table.pop("target").to_numpy()
     if classifies:
@@ -119,11 +140,12 @@ def split(table, classifies, n_rows, seed):
 
 
 def as_text(table):
-    """Levels as strings, "nan" for a missing cell, which makes it a level too."""
+    """Return levels as strings. The level of missing cells is "nan"."""
     return table.astype(object).where(table.notna(), "nan").map(str)
 
 
 def raw_columns():
+    """Return the transformer of the kind raw."""
     numbers = make_pipeline(SimpleImputer(keep_empty_features=True), StandardScaler())
     codes = OneHotEncoder(
         handle_unknown="ignore", max_categories=128, sparse_output=False
@@ -138,14 +160,18 @@ def raw_columns():
 
 
 class Stop(Callback):
+    """End a fit after its first epoch."""
+
     def on_epoch_end(self, net, **kwargs):
+        """Interrupt the training, as a user does with Ctrl-C."""
         raise KeyboardInterrupt
 
 
 class Features:
     """Kinds of features of one split: training rows, test rows, seconds to fit.
 
-    `scores` holds what `score` says of the test rows, by kind.
+    `variants` are parameters of the transformer by the name of their kind. `scores`
+    are the results of `score` on the test rows, by kind.
     """
 
     def __init__(self, X, X_test, seed, variants):
@@ -156,12 +182,13 @@ class Features:
         self.scores = {}
 
     def of(self, kind):
-        """Features of a kind, made once."""
+        """Return the features of a kind. Compute them in the first call only."""
         if kind not in self.made:
             self.made[kind] = self.make(kind)
         return self.made[kind]
 
     def make(self, kind):
+        """Compute the features of a kind."""
         if kind == "raw":
             return fitted(raw_columns(), self.X, self.X_test)
         if kind in self.variants:
@@ -170,16 +197,16 @@ class Features:
         if kind == "pca":
             return fitted(PCA(0.95), raw, raw_test)
         if kind == "random":
-            layer = random_layer(raw.shape[1], self.our_shape["width"], self.seed)
+            layer = random_layer(raw.shape[1], self.dae_shape["width"], self.seed)
             return fitted(layer, raw, raw_test)
         if kind in PEERS:
-            return peer_features(kind, raw, raw_test, seed=self.seed, **self.our_shape)
+            return peer_features(kind, raw, raw_test, seed=self.seed, **self.dae_shape)
         Z, Z_test, seconds = zip(self.of("raw"), self.of("dae"), strict=True)
         return np.hstack(Z), np.hstack(Z_test), sum(seconds)
 
     @cached_property
-    def our_shape(self):
-        """Width and budget of dae, which one epoch of training is enough to tell."""
+    def dae_shape(self):
+        """Number of features, number of epochs and batch size of dae."""
         dae = DenoisingAutoencoderTransformer(callbacks=[Stop()], random_state=0)
         dae.fit(self.X)
         return {
@@ -189,6 +216,7 @@ class Features:
         }
 
     def denoising(self, kind):
+        """Fit a transformer with the parameters of a variant."""
         dae = DenoisingAutoencoderTransformer(random_state=self.seed)
         made = fitted(dae.set_params(**self.variants[kind]), self.X, self.X_test)
         self.scores[kind] = dae.score(self.X_test)
@@ -196,7 +224,7 @@ class Features:
 
 
 def random_layer(n_inputs, width, seed):
-    """The first layer of a network that has learned nothing."""
+    """Return a transformer that is the first layer of a network without training."""
     rng = np.random.default_rng(seed)
     weights = rng.normal(scale=np.sqrt(2 / n_inputs), size=(n_inputs, width))
     bias = rng.normal(scale=0.5, size=width)
@@ -204,20 +232,19 @@ def random_layer(n_inputs, width, seed):
 
 
 def fitted(transformer, X, X_test):
-    """The transformer's features of both parts, and the seconds to fit it."""
-    start = time.perf_counter()
-    transformer.fit(X)
-    seconds = time.perf_counter() - start
+    """Fit a transformer. Return the features of both parts and the seconds."""
+    _, seconds = timed(transformer.fit, X)
     Z, Z_test = transformer.transform(X), transformer.transform(X_test)
     return Z.astype(np.float32), Z_test.astype(np.float32), seconds
 
 
 def comparable(Z, Z_test):
-    """Centred features in units of the training rows' length, in as few axes as needed.
+    """Centre the features, divide them by one number, and rotate them to fewer axes.
 
-    Division by one number lets one grid of penalties suit all kinds of features and
-    changes nothing else. Nor does the rotation to the axes that the training rows span:
-    penalised weights are 0 along all others.
+    The number is the root mean square length of the training rows. After the division,
+    one grid of penalties suits all kinds of features. The axes are those that the
+    training rows span. The rotation does not change the models, because penalised
+    weights are 0 along all other axes.
     """
     center = Z.mean(axis=0, dtype=float)
     Z, Z_test = Z - center, Z_test - center
@@ -230,13 +257,13 @@ def comparable(Z, Z_test):
 
 
 def path_accuracies(Z, y, Z_test, y_test, grid):
-    """Test accuracies of logistic regressions, each started at the one before."""
+    """Return the test accuracy for each C. Each fit starts from the one before."""
     model = LogisticRegression(max_iter=200, warm_start=True)
     return [model.set_params(C=C).fit(Z, y).score(Z_test, y_test) for C in grid]
 
 
 def logistic_accuracy(Z, y, Z_test, y_test, grid, seed):
-    """Test accuracy with the C that is best in cross-validation of training rows."""
+    """Return the test accuracy with the C that is best in cross-validation."""
     folds = StratifiedKFold(3, shuffle=True, random_state=seed).split(Z, y)
     paths = [path_accuracies(Z[a], y[a], Z[b], y[b], grid) for a, b in folds]
     best = np.mean(paths, axis=0).argmax()
@@ -244,16 +271,17 @@ def logistic_accuracy(Z, y, Z_test, y_test, grid, seed):
 
 
 def few_labels_accuracy(Z, y, Z_test, y_test, seed):
+    """Return the mean accuracy over draws of a few labelled rows of each class."""
     scores = []
     for draw in range(N_DRAWS):
-        order = np.random.default_rng([seed, draw]).permutation(len(y))
-        few = np.concatenate([order[y[order] == c][:N_FEW] for c in np.unique(y)])
+        few = few_rows(y, [seed, draw])
         A, B = comparable(Z[few], Z_test)
         scores.append(logistic_accuracy(A, y[few], B, y_test, FEW_C, draw))
     return np.mean(scores)
 
 
 def clusters_agreement(Z, y, Z_test, y_test):
+    """Return the mean NMI of k-means clusters and labels."""
     scores = []
     for seed in range(N_CLUSTERINGS):
         clusters = KMeans(len(np.unique(y)), n_init=3, random_state=seed).fit(Z)
@@ -262,6 +290,7 @@ def clusters_agreement(Z, y, Z_test, y_test):
 
 
 def evaluate(Z, y, Z_test, y_test, classifies, seed):
+    """Return the results of one kind of features by task, without trees."""
     A, B = comparable(Z, Z_test)
     if not classifies:
         ridge = RidgeCV(np.logspace(-6, 3, 19)).fit(A, y)
@@ -276,6 +305,7 @@ def evaluate(Z, y, Z_test, y_test, classifies, seed):
 
 
 def trees_score(Z, y, Z_test, y_test, classifies, seed):
+    """Return the accuracy or the R2 of gradient boosting."""
     trees = (
         HistGradientBoostingClassifier(random_state=seed)
         if classifies
@@ -285,7 +315,7 @@ def trees_score(Z, y, Z_test, y_test, classifies, seed):
 
 
 def measure(keys, classifies, options):
-    """Results of kinds of features of one table and seed, computed in one thread."""
+    """Compute the results of kinds of features of one table and seed in one thread."""
     name, seed = keys[0]["table"], keys[0]["seed"]
     torch.set_num_threads(1)
     table = load_table(name, options.data)
@@ -295,7 +325,7 @@ def measure(keys, classifies, options):
     def figures(kind):
         try:
             Z, Z_test, seconds = features.of(kind)
-        except (FloatingPointError, RuntimeError) as error:  # Diverged, or a peer's.
+        except (FloatingPointError, RuntimeError) as error:  # A fit or a peer failed.
             return {"missing": str(error)}
         data = (Z, y, Z_test, y_test, classifies, seed)
         scores = evaluate(*data)
@@ -305,7 +335,8 @@ def measure(keys, classifies, options):
         return scores | {"score": features.scores.get(kind)}
 
     with threadpool_limits(1), warnings.catch_warnings():
-        # After 200 iterations a fit is taken as it is, as are rare classes and levels.
+        # A fit may end after 200 iterations. Classes may be rare, and test rows may
+        # have new levels.
         warnings.simplefilter("ignore", ConvergenceWarning)
         warnings.filterwarnings("ignore", "The least populated class")
         warnings.filterwarnings("ignore", "Found unknown categories")
@@ -314,7 +345,7 @@ def measure(keys, classifies, options):
 
 
 def asked_results(options):
-    """The keys of all results asked for, first seed first."""
+    """Return the keys of all results that the options ask for, first seed first."""
     keys = product(range(options.seeds), options.tables, options.kinds)
     asked = pd.DataFrame(keys, columns=["seed", "table", "features"])
     parameters = [options.variants.get(kind, {}) for kind in asked["features"]]
@@ -323,7 +354,7 @@ def asked_results(options):
 
 
 def read_results(path):
-    """All results in the file, the last one where there are several."""
+    """Return all results in the file. Where a key has several, return the last."""
     if not path.exists():
         pd.DataFrame(columns=COLUMNS).to_csv(path, index=False)
     results = pd.read_csv(path).astype({"seed": int, "rows": int})
@@ -331,19 +362,19 @@ def read_results(path):
 
 
 def forget(asked, path):
-    """Remove results from the file, so that they are computed anew."""
+    """Remove results from the file, so that the script computes them again."""
     results = read_results(path)
     marked = results.merge(asked, on=KEY, how="left", indicator=True)
     marked[marked["_merge"] == "left_only"][COLUMNS].to_csv(path, index=False)
 
 
 def compute(results, tasks, options):
-    """Append to the file what is not yet in the results."""
+    """Compute the missing results and append them to the file."""
     pending = results["fit_seconds"].isna()
     if options.trees:
         pending |= results["trees"].isna() & results["features"].isin(TREE_KINDS)
     keys = results.loc[pending, KEY]
-    # The two that need the same fit go together.
+    # These two kinds need the same fit, so the same call computes both.
     fits = keys["features"].replace("raw+dae", "dae")
     calls = (
         delayed(measure)(
@@ -360,9 +391,9 @@ def compute(results, tasks, options):
 
 
 def by_table(results, column, kinds):
-    """Mean over seeds, tables by kinds; NaN where a seed is missing.
+    """Return means over seeds, tables by kinds. A mean is NaN if a seed is missing.
 
-    Rounded, so that what is equal but for the order of additions counts as a tie.
+    The means are rounded. So means that differ by rounding errors only are ties.
     """
     cells = results.groupby(["table", "features"])[column]
     means = cells.agg(lambda values: values.mean(skipna=False)).unstack()
@@ -370,21 +401,25 @@ def by_table(results, column, kinds):
 
 
 def gains(scores, kind, other):
-    """By how much a kind is better than another one, by table."""
+    """Return how much better a kind is than another one, by table."""
     return scores.reindex(columns=[other, kind]).diff(axis=1).iloc[:, 1].dropna()
 
 
 def share_better(gain):
+    """Return the share of positive gains. A tie counts as half a gain."""
     return ((gain > 0) + 0.5 * (gain == 0)).mean()
 
 
 def time_ratios(seconds):
-    """Median over tables of the time to fit, in units of dae's."""
+    """Return the median over tables of the time to fit, relative to dae."""
     return seconds.div(seconds.reindex(columns=["dae"])["dae"], axis=0).median()
 
 
 def compare_kinds(scores, seconds):
-    """Figures by kind; means and ranks are over the tables that all kinds have."""
+    """Return the figures of one task by kind.
+
+    Means and ranks are over the tables that have results of all kinds.
+    """
     scores = scores.dropna(axis=1, how="all")
     complete = scores.dropna()
     versus_dae = {kind: gains(scores, "dae", kind) for kind in scores}
@@ -407,8 +442,8 @@ def compare_kinds(scores, seconds):
     )
 
 
-def claims(scores, seconds, kind):
-    """What is said of the features in short: each figure with its task and name."""
+def summary(scores, seconds, kind):
+    """Return the main figures of a kind by task and name."""
     few = gains(scores["few_labels"], kind, "raw")
     few_random = gains(scores["few_labels"], kind, "random")
     accuracy = gains(scores["all_labels"], kind, "raw")
@@ -433,10 +468,11 @@ def claims(scores, seconds, kind):
 
 
 def choices(scores, by_score, kinds):
-    """What it costs to choose one of `kinds` for each table without its labels.
+    """Return the cost of a choice among `kinds` without labels.
 
-    Points below the best kind of the table, means over tables, of the kind with the
-    best `score` and of each kind for all tables.
+    The cost is the number of points below the best kind of a table, as the mean over
+    tables. One line is for the kind with the best `score` of each table. The other
+    lines are for one kind on all tables.
     """
     score = by_score.reindex(columns=kinds).dropna()
     losses = {}
@@ -449,28 +485,31 @@ def choices(scores, by_score, kinds):
     return pd.DataFrame(losses)
 
 
-def print_frame(title, frame):
-    print(f"\n{title}\n")
-    print(frame.to_string(na_rep="-", float_format="{:.3f}".format))
+def print_figures(title, table):
+    """Print a table with three decimals."""
+    print_table(table, title, digits=".3f")
 
 
 def report(results, options):
+    """Print and draw all results."""
     scores = {task: by_table(results, task, options.kinds) for task in TASKS}
     seconds = by_table(results, "fit_seconds", options.kinds)
     for task in TASKS:
         if len(scores[task]):
-            print_frame(task, compare_kinds(scores[task], seconds))
+            print_figures(task, compare_kinds(scores[task], seconds))
     if "dae" in options.kinds:
-        print_frame("Claims", pd.Series(claims(scores, seconds, "dae")).to_frame("dae"))
+        print_figures(
+            "Claims", pd.Series(summary(scores, seconds, "dae")).to_frame("dae")
+        )
     if options.params:
         kinds = ["dae", *options.params]
-        lines = {kind: claims(scores, seconds, kind) for kind in kinds}
-        print_frame("Claims by parameters", pd.DataFrame(lines).T)
+        lines = {kind: summary(scores, seconds, kind) for kind in kinds}
+        print_figures("Claims by parameters", pd.DataFrame(lines).T)
         by_score = by_table(results, "score", kinds)
-        print_frame("Points lost by choice", choices(scores, by_score, kinds))
+        print_figures("Points lost by choice", choices(scores, by_score, kinds))
     for tasks in (CLASSIFICATION_TASKS, ["ridge"]):
         tables = {t: scores[t].reindex(columns=["raw", "random", "dae"]) for t in tasks}
-        print_frame("Tables", pd.concat(tables, axis=1))
+        print_figures("Tables", pd.concat(tables, axis=1))
     print()
     for row in results[results["fit_seconds"].isna()].itertuples():
         print(f"missing: {row.features} on {row.table}, seed {row.seed}: {row.missing}")
@@ -479,7 +518,7 @@ def report(results, options):
 
 
 def plot(scores, path):
-    """A panel for each task: by how much dae is better than raw on each table."""
+    """Draw how much better dae is than raw on each table, a panel for each task."""
     gain_of = {task: gains(scores[task], "dae", "raw") for task in TASKS}
     shown = [task for task in TASKS if len(gain_of[task])]
     height = 1.2 + 0.19 * max(len(gain) for gain in gain_of.values())
@@ -497,35 +536,40 @@ def plot(scores, path):
 
 
 def draw_gains(panel, gain):
+    """Draw a line for each table."""
     better, lines = gain.to_numpy() >= 0, np.arange(len(gain))
     panel.axvline(0, color="black", linewidth=0.8)
     panel.hlines(lines, 0, gain, color="0.75", linewidth=1)
-    # Colours that the colour-blind tell apart (Okabe and Ito); shapes say the same.
+    # The colours are from the palette of Okabe and Ito for colour-blind readers. The
+    # shapes of the markers show the same as the colours.
     panel.plot(gain[better], lines[better], "o", color="#0072B2")
     panel.plot(gain[~better], lines[~better], "v", color="#D55E00")
     panel.set_yticks(lines, gain.index, fontsize=8)
 
 
 def name_and_parameters(text):
+    """Return the two parts of "name=parameters", where the parameters are JSON."""
     name, _, parameters = text.partition("=")
     return name, json.loads(parameters)
 
 
 def parse():
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    """Return the options of the command line."""
+    parser = argument_parser(__doc__)
+    add_check(parser)
     add = parser.add_argument
     add("--data", type=Path, help="folder of parquet files and index.csv, else OpenML")
-    add("--tables", nargs="+", help="all unless given")
+    add("--tables", nargs="+", help="names of tables, by default all")
     add("--rows", type=int, default=4000, help="most rows of a table")
     add("--seeds", type=int, default=3)
     add("--features", nargs="+", choices=KINDS, default=KINDS)
     add("--params", type=name_and_parameters, action="append", default=[])
     add("--peers", nargs="+", choices=PEERS, default=[], help="see peers.py")
     add("--trees", action="store_true", help="measure gradient boosting too")
-    add("--jobs", type=int, default=1, help="processes, of one thread each")
+    add("--jobs", type=int, default=1, help="number of processes with one thread each")
     add("--out", type=Path, default=Path("quality.csv"))
     add("--plot", type=Path, help="image file to draw")
-    add("--fresh", action="store_true", help="compute anew what is in the csv file")
+    add("--fresh", action="store_true", help="compute all results again")
     options = parser.parse_args()
     options.params = dict(options.params)
     plain = {"noise": None, "emphasis": 0.5}
@@ -536,11 +580,26 @@ def parse():
     return options
 
 
+def claims(options):
+    """Compare dae with raw on small tables."""
+    tables = SMALL_TABLES if options.data else BUNDLED_TABLES
+    options.tables = options.tables or tables
+    options.rows, options.seeds, options.kinds = 600, 2, ["raw", "dae"]
+    results = []
+    for _, keys in asked_results(options).groupby(["seed", "table"]):
+        results += measure(keys.to_dict("records"), True, options)
+    accuracy = by_table(pd.DataFrame(results), "few_labels", options.kinds)
+    print_figures("accuracy with 10 labels a class", accuracy)
+    print()
+    yield claim("mean accuracy", accuracy.mean(), "dae", ">=", "raw")
+
+
 def main(options):
+    """Compute missing results, then print and draw all results."""
     tasks = list_tables(options.data)
     options.tables = options.tables or list(tasks)
     if not options.data:
-        # One process downloads, all of them then read from scikit-learn's cache.
+        # One process downloads the tables. Then all processes read them from the cache.
         for name in options.tables:
             load_table(name, None)
     asked = asked_results(options)
@@ -551,4 +610,8 @@ def main(options):
 
 
 if __name__ == "__main__":
-    main(parse())
+    options = parse()
+    if options.check:
+        check(claims(options))
+    else:
+        main(options)
