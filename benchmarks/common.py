@@ -185,3 +185,14 @@ def check(claims):
             failed.append(sentence)
     if failed:
         sys.exit("\n".join(["These claims do not hold:", *failed]))
+
+
+def run(options, claims, main):
+    """Test the claims if the options contain --check, else run the benchmark.
+
+    `claims` and `main` are functions of the options.
+    """
+    if options.check:
+        check(claims(options))
+    else:
+        main(options)

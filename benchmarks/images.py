@@ -12,20 +12,10 @@ principal components do, for each kind of noise.
 from functools import partial
 from pathlib import Path
 
+import common
 import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
-from common import (
-    N_FEW,
-    add_check,
-    argument_parser,
-    check,
-    claim,
-    few_rows,
-    print_table,
-    read_table,
-    timed,
-)
 from sklearn.decomposition import PCA
 from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import train_test_split
@@ -65,7 +55,7 @@ REPAIRING, FEATURES = ("MLP", "wide MLP", "conv"), ("MLP, stack", "conv")
 
 def load(folder):
     """Return training and test images with their labels, pixels in [0, 1]."""
-    table = read_table("mnist", folder)
+    table = common.read_table("mnist", folder)
     y = table.pop("target").to_numpy()
     X = table.to_numpy(np.float32) / 255
     return X[:N_TRAIN], X[N_TRAIN:], y[:N_TRAIN], y[N_TRAIN:]
@@ -99,7 +89,7 @@ def networks(X, noise, strength, **shared):
     fitted = {}
     for name, params in settings.items():
         dae = transformer(noise, strength, **params, **shared)
-        fitted[name], seconds = timed(dae.fit, X)
+        fitted[name], seconds = common.timed(dae.fit, X)
         print(f"{noise.__name__}, {name}: fitted in {seconds:.0f} s", flush=True)
     return fitted
 
@@ -137,7 +127,7 @@ def few_labels_accuracy(Z, Z_test, y, y_test, n_draws):
     """
     scores = np.empty((len(PENALTIES), n_draws))
     for draw in range(n_draws):
-        few = few_rows(y, draw)
+        few = common.few_rows(y, draw)
         for k, C in enumerate(PENALTIES):
             model = LogisticRegression(C=C, max_iter=1000).fit(Z[few], y[few])
             scores[k, draw] = model.score(Z_test, y_test)
@@ -158,9 +148,9 @@ def plot(pictures, file, n_images=4):
     figure.savefig(file, dpi=150, bbox_inches="tight")
 
 
-def claims():
+def claims(options):
     """Compare repairs of the small digits of scikit-learn, for each kind of noise."""
-    X = read_table("digits").drop(columns="target").to_numpy(np.float32) / 16
+    X = common.read_table("digits").drop(columns="target").to_numpy(np.float32) / 16
     X, X_test = train_test_split(X, random_state=0)
     for name, noise in NOISES.items():
         noisy = noise(X_test, 0.5, np.random.default_rng(0))
@@ -173,7 +163,7 @@ def claims():
             "the best PCA": min(pca),
         }
         measure = f"error of repairs, {name}"
-        yield claim(measure, found, "ConvNetwork", "<", "the best PCA")
+        yield common.claim(measure, found, "ConvNetwork", "<", "the best PCA")
 
 
 def main(options):
@@ -205,17 +195,19 @@ def report(errors, accuracies):
     errors = pd.DataFrame(errors).T
     for other in ("noisy", "PCA", "MLP", "wide MLP"):
         errors[f"conv/{other}"] = errors["conv"] / errors[other]
-    print_table(errors, digits=".4f")
-    title = f"accuracy with {N_FEW} labels a class"
-    print_table(pd.Series(accuracies).unstack(fill_value=np.nan), title, digits=".4f")
+    common.print_table(errors, digits=".4f")
+    title = f"accuracy with {common.N_FEW} labels a class"
+    common.print_table(
+        pd.Series(accuracies).unstack(fill_value=np.nan), title, digits=".4f"
+    )
 
 
 def parse():
     """Return the options of the command line."""
-    parser = argument_parser(__doc__)
+    parser = common.argument_parser(__doc__)
     source = parser.add_mutually_exclusive_group(required=True)
     source.add_argument("--data", type=Path, help="folder with mnist.parquet")
-    add_check(source)
+    common.add_check(source)
     parser.add_argument(
         "--strength",
         type=float,
@@ -233,8 +225,4 @@ def parse():
 
 
 if __name__ == "__main__":
-    options = parse()
-    if options.check:
-        check(claims())
-    else:
-        main(options)
+    common.run(parse(), claims, main)

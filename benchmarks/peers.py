@@ -191,7 +191,7 @@ def fit_pytorch_tabnet(X, size, seed, n_epochs, batch_size):
 def fit_pytorch_tabular(X, size, seed, n_epochs, batch_size):
     """Fit PyTorch Tabular's denoising autoencoder."""
     from pytorch_tabular import TabularModel
-    from pytorch_tabular.config import DataConfig, OptimizerConfig, TrainerConfig
+    from pytorch_tabular.config import DataConfig, OptimizerConfig
     from pytorch_tabular.feature_extractor import DeepFeatureExtractor
     from pytorch_tabular.models import CategoryEmbeddingModelConfig
     from pytorch_tabular.ssl_models import DenoisingAutoEncoderConfig
@@ -210,16 +210,7 @@ def fit_pytorch_tabular(X, size, seed, n_epochs, batch_size):
             encoder_config=layers, batch_norm_continuous_input=False
         ),
         optimizer_config=OptimizerConfig(),
-        trainer_config=TrainerConfig(
-            batch_size=batch_size,
-            max_epochs=n_epochs,
-            accelerator="cpu",
-            early_stopping=None,
-            checkpoints=None,
-            load_best=False,
-            progress_bar="none",
-            trainer_kwargs={"limit_val_batches": 0, "num_sanity_val_steps": 0},
-        ),
+        trainer_config=pytorch_tabular_trainer(n_epochs, batch_size),
         verbose=False,
     )
     # It ignores seed 0. Validation rows are obligatory, but it does not use them.
@@ -227,6 +218,22 @@ def fit_pytorch_tabular(X, size, seed, n_epochs, batch_size):
     hidden = [m for m in model.model.encoder.linear_layers if isinstance(m, ReLU)]
     transform = DeepFeatureExtractor(model).transform
     return lambda X: outputs(hidden, transform, frame(X))
+
+
+def pytorch_tabular_trainer(n_epochs, batch_size):
+    """Return a training configuration without validation and without early stopping."""
+    from pytorch_tabular.config import TrainerConfig
+
+    return TrainerConfig(
+        batch_size=batch_size,
+        max_epochs=n_epochs,
+        accelerator="cpu",
+        early_stopping=None,
+        checkpoints=None,
+        load_best=False,
+        progress_bar="none",
+        trainer_kwargs={"limit_val_batches": 0, "num_sanity_val_steps": 0},
+    )
 
 
 def fit_pytorch_widedeep(X, size, seed, n_epochs, batch_size):
@@ -256,22 +263,10 @@ def fit_ts3l(X, size, seed, n_epochs, batch_size):
     from torch.nn import ReLU
     from ts3l.pl_modules import DAELightning
     from ts3l.utils import TS3LDataModule
-    from ts3l.utils.backbone_utils import MLPBackboneConfig
-    from ts3l.utils.dae_utils import DAECollateFN, DAEConfig, DAEDataset
-    from ts3l.utils.embedding_utils import IdentityEmbeddingConfig
+    from ts3l.utils.dae_utils import DAECollateFN, DAEDataset
 
     columns = list(frame(X))
-    config = DAEConfig(
-        task="regression",
-        loss_fn="MSELoss",
-        output_dim=1,
-        num_continuous=len(columns),
-        embedding_config=IdentityEmbeddingConfig(input_dim=len(columns)),
-        backbone_config=MLPBackboneConfig(
-            input_dim=len(columns), hidden_dims=size, output_dim=size, n_hiddens=3
-        ),
-        random_seed=seed,
-    )
+    config = ts3l_config(len(columns), size, seed)
     module = DAELightning(config)
     module.set_first_phase()
     # Validation rows are obligatory, but it does not use them.
@@ -297,6 +292,25 @@ def fit_ts3l(X, size, seed, n_epochs, batch_size):
     *hidden, latent = encoder.backbone
     layers = [*(m for m in hidden if isinstance(m, ReLU)), latent]
     return lambda X: outputs(layers, encoder, tensor(X))
+
+
+def ts3l_config(n_columns, size, seed):
+    """Return the configuration of a network with three hidden layers."""
+    from ts3l.utils.backbone_utils import MLPBackboneConfig
+    from ts3l.utils.dae_utils import DAEConfig
+    from ts3l.utils.embedding_utils import IdentityEmbeddingConfig
+
+    return DAEConfig(
+        task="regression",
+        loss_fn="MSELoss",
+        output_dim=1,
+        num_continuous=n_columns,
+        embedding_config=IdentityEmbeddingConfig(input_dim=n_columns),
+        backbone_config=MLPBackboneConfig(
+            input_dim=n_columns, hidden_dims=size, output_dim=size, n_hiddens=3
+        ),
+        random_seed=seed,
+    )
 
 
 def frame(X, dtype=np.float32):

@@ -35,21 +35,11 @@ from functools import cached_property
 from itertools import product
 from pathlib import Path
 
+import common
 import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 import torch
-from common import (
-    add_check,
-    argument_parser,
-    check,
-    claim,
-    few_rows,
-    print_table,
-    read_table,
-    timed,
-    versions,
-)
 from joblib import Parallel, delayed
 from peers import PEERS, peer_features
 from scipy.stats import wilcoxon
@@ -100,7 +90,7 @@ CLASSIFICATION_TASKS = ["few_labels", "all_labels", "neighbours", "clusters"]
 TASKS = [*CLASSIFICATION_TASKS, "ridge", "trees"]
 KEY = ["seed", "table", "features", "rows", "parameters"]
 COLUMNS = [*KEY, *TASKS, "score", "width", "fit_seconds", "missing", "versions"]
-VERSIONS = versions()
+VERSIONS = common.versions()
 FEW_C = np.logspace(-1, 3, 5)
 ALL_C = np.logspace(0, 4, 5)
 N_DRAWS, N_CLUSTERINGS = 5, 3
@@ -119,7 +109,7 @@ def load_table(name, folder):
     It comes from the folder. Without a folder it comes from OpenML or scikit-learn.
     """
     if folder or name in BUNDLED_TABLES:
-        table = read_table(name, folder)
+        table = common.read_table(name, folder)
     else:
         found = fetch_openml(name, version=OPENML[name][0], as_frame=True)
         table = found.data.assign(target=found.target)
@@ -233,7 +223,7 @@ def random_layer(n_inputs, width, seed):
 
 def fitted(transformer, X, X_test):
     """Fit a transformer. Return the features of both parts and the seconds."""
-    _, seconds = timed(transformer.fit, X)
+    _, seconds = common.timed(transformer.fit, X)
     Z, Z_test = transformer.transform(X), transformer.transform(X_test)
     return Z.astype(np.float32), Z_test.astype(np.float32), seconds
 
@@ -274,7 +264,7 @@ def few_labels_accuracy(Z, y, Z_test, y_test, seed):
     """Return the mean accuracy over draws of a few labelled rows of each class."""
     scores = []
     for draw in range(N_DRAWS):
-        few = few_rows(y, [seed, draw])
+        few = common.few_rows(y, [seed, draw])
         A, B = comparable(Z[few], Z_test)
         scores.append(logistic_accuracy(A, y[few], B, y_test, FEW_C, draw))
     return np.mean(scores)
@@ -487,7 +477,7 @@ def choices(scores, by_score, kinds):
 
 def print_figures(title, table):
     """Print a table with three decimals."""
-    print_table(table, title, digits=".3f")
+    common.print_table(table, title, digits=".3f")
 
 
 def report(results, options):
@@ -555,8 +545,8 @@ def name_and_parameters(text):
 
 def parse():
     """Return the options of the command line."""
-    parser = argument_parser(__doc__)
-    add_check(parser)
+    parser = common.argument_parser(__doc__)
+    common.add_check(parser)
     add = parser.add_argument
     add("--data", type=Path, help="folder of parquet files and index.csv, else OpenML")
     add("--tables", nargs="+", help="names of tables, by default all")
@@ -591,7 +581,7 @@ def claims(options):
     accuracy = by_table(pd.DataFrame(results), "few_labels", options.kinds)
     print_figures("accuracy with 10 labels a class", accuracy)
     print()
-    yield claim("mean accuracy", accuracy.mean(), "dae", ">=", "raw")
+    yield common.claim("mean accuracy", accuracy.mean(), "dae", ">=", "raw")
 
 
 def main(options):
@@ -610,8 +600,4 @@ def main(options):
 
 
 if __name__ == "__main__":
-    options = parse()
-    if options.check:
-        check(claims(options))
-    else:
-        main(options)
+    common.run(parse(), claims, main)

@@ -16,26 +16,14 @@ rows per second of processor time as an array in memory, in less than 1 GB.
 """
 
 import tempfile
-from argparse import Namespace
 from pathlib import Path
 
+import common
 import dask.dataframe as dd
 import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
-from common import (
-    WATCH_MEMORY,
-    add_check,
-    argument_parser,
-    check,
-    claim,
-    in_fresh_process,
-    print_table,
-    run_parts,
-    seconds,
-    versions,
-)
 from distributed import Client, LocalCluster
 from tqdm import tqdm
 
@@ -93,7 +81,7 @@ def stream():
             dae.partial_fit(batch.to_pandas())
 
 way, path = json.loads(sys.argv[1])
-{WATCH_MEMORY}
+{common.WATCH_MEMORY}
 thread.start()
 dae = DenoisingAutoencoderTransformer(max_iter=1, batch_size=256, random_state=0)
 if way != "stream":
@@ -113,7 +101,7 @@ def train(options):
     for n_rows, way in tqdm(cases, "train"):
         parquet, array = write(n_rows, options.folder)
         path = parquet if way == "stream" else array
-        clock, processor, peak = in_fresh_process(TRAIN, [way, str(path)])
+        clock, processor, peak = common.in_fresh_process(TRAIN, [way, str(path)])
         yield {
             "part": "train",
             "rows": n_rows,
@@ -148,7 +136,7 @@ def transform(options):
             model = client.scatter(dae, broadcast=True)
             sums = rows.map_partitions(summed, model, meta=meta)
             sums.partitions[:n_workers].compute()  # Each worker imports its modules.
-            duration = seconds(sums.compute)
+            duration = common.seconds(sums.compute)
         yield {
             "part": "transform",
             "rows": n_rows,
@@ -160,26 +148,25 @@ def transform(options):
 PARTS = {part.__name__: part for part in (train, transform)}
 
 
-def claims():
+def claims(options):
     """Compare a stream of 100,000 rows with an array in memory."""
     with tempfile.TemporaryDirectory() as folder:
-        options = Namespace(
-            folder=Path(folder), rows=[100_000], ways=["stream", "memory"]
-        )
+        options.folder, options.rows = Path(folder), [100_000]
+        options.ways = ["stream", "memory"]
         results = {result["way"]: result for result in train(options)}
     measure = "rows a processor second"
     rates = {way: result[measure] for way, result in results.items()}
-    yield claim(measure, rates, "stream", ">", "memory", factor=0.5)
+    yield common.claim(measure, rates, "stream", ">", "memory", factor=0.5)
     peaks = {"stream": results["stream"]["peak MB"], "1 GB": 1024}
-    yield claim("peak memory in MB", peaks, "stream", "<", "1 GB")
+    yield common.claim("peak memory in MB", peaks, "stream", "<", "1 GB")
 
 
 def parse():
     """Return the options of the command line."""
-    parser = argument_parser(__doc__)
+    parser = common.argument_parser(__doc__)
     place = parser.add_mutually_exclusive_group(required=True)
     place.add_argument("--folder", type=Path, help="folder that keeps the tables")
-    add_check(place)
+    common.add_check(place)
     add = parser.add_argument
     add("--parts", nargs="+", choices=PARTS, default=list(PARTS))
     add("--rows", nargs="+", type=int, default=[100_000, 1_000_000, 10_000_000])
@@ -191,13 +178,9 @@ def parse():
 def main(options):
     """Run the parts and print their results."""
     options.folder.mkdir(parents=True, exist_ok=True)
-    results = run_parts(PARTS, options, versions(pyarrow=pa))
-    print_table(results, index=False)
+    results = common.run_parts(PARTS, options, common.versions(pyarrow=pa))
+    common.print_table(results, index=False)
 
 
 if __name__ == "__main__":
-    options = parse()
-    if options.check:
-        check(claims())
-    else:
-        main(options)
+    common.run(parse(), claims, main)

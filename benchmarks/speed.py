@@ -31,24 +31,10 @@ import warnings
 from functools import partial
 from pathlib import Path
 
+import common
 import numpy as np
 import skorch
 import torch
-from common import (
-    WATCH_MEMORY,
-    add_check,
-    argument_parser,
-    check,
-    claim,
-    in_fresh_process,
-    medians,
-    print_table,
-    read_table,
-    run_parts,
-    seconds,
-    timed,
-    versions,
-)
 from sklearn.datasets import load_digits
 from sklearn.decomposition import PCA
 from sklearn.exceptions import ConvergenceWarning
@@ -153,7 +139,7 @@ def update_us(fit, n_epochs):
     An epoch has `N_BATCHES` updates. The time is the difference between a long and a
     short fit. So it does not contain the work that a fit does once.
     """
-    more = seconds(fit, 1 + n_epochs) - seconds(fit, 1)
+    more = common.seconds(fit, 1 + n_epochs) - common.seconds(fit, 1)
     return 1e6 * more / (n_epochs * N_BATCHES)
 
 
@@ -172,7 +158,7 @@ def products_us(layers, batch_size, n_steps=50):
                 if k:
                     torch.mm(g, w)
 
-    return 1e6 * seconds(multiply) / n_steps
+    return 1e6 * common.seconds(multiply) / n_steps
 
 
 def rows_of(part, case, figures, unit):
@@ -208,7 +194,7 @@ def medians_with_threads(functions, repeats, n_threads):
     """Return the median of the values of each function with a number of threads."""
     torch.set_num_threads(n_threads)
     with threadpool_limits(n_threads, user_api="blas"):
-        return medians(functions, repeats)
+        return common.medians(functions, repeats)
 
 
 def step(options):
@@ -229,7 +215,7 @@ def shape_name(shape):
 
 def scaled_numbers(name, folder):
     """Return training and test rows of the numeric columns, scaled to [0, 1]."""
-    table = read_table(name, folder)
+    table = common.read_table(name, folder)
     X = table.drop(columns="target").select_dtypes("number").dropna()
     X, X_test = train_test_split(np.asarray(X, dtype=float), random_state=0)
     scaler = MinMaxScaler().fit(X)
@@ -253,7 +239,7 @@ def times_to_loss(name, folder):
     def loss(repaired):
         return float(np.square(repaired - X_test).mean())
 
-    model, duration = timed(tutorial, X, h, k, b, 50)
+    model, duration = common.timed(tutorial, X, h, k, b, 50)
     with torch.inference_mode():
         target = loss(model(torch.from_numpy(noisy)).numpy())
     return {
@@ -276,7 +262,7 @@ def ours_until(target, X, noisy, loss, shape):
             emphasis=0.5,
             scaling="minmax",
         )
-        found = seconds(dae.fit, X)
+        found = common.seconds(dae.fit, X)
         if loss(dae.reconstruct(noisy)) <= target:
             return found
     return float("nan")
@@ -294,7 +280,7 @@ def perceptron_until(target, X, noisy, loss, shape):
         model.partial_fit((X + noise).clip(0, 1), X)  # One epoch of mini-batches.
 
     for _ in range(100):
-        found += seconds(train_epoch)
+        found += common.seconds(train_epoch)
         if loss(model.predict(noisy)) <= target:
             return found
     return float("nan")
@@ -319,7 +305,9 @@ def transform(options):
 
         def rate(function, some=some, n=n, n_calls=n_calls):
             return (
-                n * n_calls / seconds(lambda: [function(some) for _ in range(n_calls)])
+                n
+                * n_calls
+                / common.seconds(lambda: [function(some) for _ in range(n_calls)])
             )
 
         measured = {
@@ -330,7 +318,10 @@ def transform(options):
         if n <= 100_000:  # A million rows in one call need too much memory.
             measured["bare encoder"] = partial(rate, bare)
         yield from rows_of(
-            "transform", f"{n} rows", medians(measured, options.repeats), "rows/s"
+            "transform",
+            f"{n} rows",
+            common.medians(measured, options.repeats),
+            "rows/s",
         )
 
 
@@ -349,7 +340,7 @@ else:
     X = np.empty((n_rows, 50), dtype=dtype, order=order)
     for column in X.T:
         column[:] = np.random.default_rng(0).normal(size=n_rows)
-{WATCH_MEMORY}
+{common.WATCH_MEMORY}
 thread.start()
 dae.fit(X)
 done.set()
@@ -373,7 +364,7 @@ def memory(options):
         del mapped
         for n, dtype, order in tqdm([*cases, (options.rows, "f4", "mapped")], "memory"):
             given = str(path) if order == "mapped" else None
-            found = in_fresh_process(FIT_AND_MEASURE, [n, dtype, order, given])
+            found = common.in_fresh_process(FIT_AND_MEASURE, [n, dtype, order, given])
             case = f"{n} x 50, {dtype}, {order}"
             figures = {
                 "peak": found[0],
@@ -401,7 +392,7 @@ def search(options):
                 ]
                 pipeline = Pipeline(steps, memory=folder if cached else None)
                 searched = GridSearchCV(pipeline, grid, cv=5, n_jobs=n_jobs)
-                found[f"n_jobs={n_jobs}"] = seconds(searched.fit, X, y)
+                found[f"n_jobs={n_jobs}"] = common.seconds(searched.fit, X, y)
         yield from rows_of("search", "cached" if cached else "not cached", found, "s")
 
 
@@ -429,14 +420,14 @@ def cold(options):
     """Measure the seconds of fits and of imports in fresh processes."""
     fits, imports = [], {"its libraries": LIBRARIES, "sklearn_dae": "sklearn_dae"}
     for _ in tqdm(range(options.repeats), "cold"):
-        fits.append(in_fresh_process(FIRST_AND_SECOND_FIT))
+        fits.append(common.in_fresh_process(FIRST_AND_SECOND_FIT))
     first, second = map(statistics.median, zip(*fits, strict=True))
     yield from rows_of("cold", "fit", {"first": first, "second": second}, "s")
     measured = {
-        name: partial(in_fresh_process, IMPORT.format(modules))
+        name: partial(common.in_fresh_process, IMPORT.format(modules))
         for name, modules in imports.items()
     }
-    yield from rows_of("cold", "import", medians(measured, options.repeats), "s")
+    yield from rows_of("cold", "import", common.medians(measured, options.repeats), "s")
 
 
 def busy(options):
@@ -445,7 +436,7 @@ def busy(options):
     X = np.random.default_rng(0).normal(size=(5000, 50))
 
     def fit():
-        return seconds(DenoisingAutoencoderTransformer(random_state=0).fit, X)
+        return common.seconds(DenoisingAutoencoderTransformer(random_state=0).fit, X)
 
     def fit_beside_another():
         other = subprocess.Popen([sys.executable, "-c", "while True: pass"])
@@ -456,7 +447,7 @@ def busy(options):
             other.wait()
 
     measured = {"alone": fit, "busy": fit_beside_another}
-    found = medians(measured, options.repeats)
+    found = common.medians(measured, options.repeats)
     yield from rows_of("busy", "5000 x 50, default", found, "s")
 
 
@@ -474,7 +465,7 @@ def gpu(options):
             "sklearn_dae": lambda e, X=X, dae=dae: dae.set_params(max_iter=e).fit(X),
         }
         measured = {n: partial(update_us, fit, n_epochs) for n, fit in fits.items()}
-        found = medians(measured, options.repeats)
+        found = common.medians(measured, options.repeats)
         yield from rows_of("gpu", shape_name(shape), found, "us")
 
 
@@ -492,10 +483,10 @@ def report(results):
             others = table.drop(columns="sklearn_dae")
             ratios = others.rdiv(table["sklearn_dae"], axis=0).add_prefix("/ ")
             table = table.join(ratios)
-        print_table(table, f"{part}, {unit}")
+        common.print_table(table, f"{part}, {unit}")
 
 
-def claims():
+def claims(options):
     """Compare an update of the smallest network, and the time to a loss on digits."""
     names = ("tutorial", "skorch", "sklearn_dae")
     updates = updates_of(SHAPES[0])
@@ -503,16 +494,16 @@ def claims():
     found = medians_with_threads(updates, repeats=3, n_threads=1)
     measure = f"microseconds of an update, {shape_name(SHAPES[0])}"
     for other in ("tutorial", "skorch"):
-        yield claim(measure, found, "sklearn_dae", "<", other)
+        yield common.claim(measure, found, "sklearn_dae", "<", other)
     found = times_to_loss("digits", None)
     measure = "seconds to the tutorial's loss after 50 epochs, digits"
-    yield claim(measure, found, "sklearn_dae", "<", "tutorial")
+    yield common.claim(measure, found, "sklearn_dae", "<", "tutorial")
 
 
 def parse():
     """Return the options of the command line."""
-    parser = argument_parser(__doc__)
-    add_check(parser)
+    parser = common.argument_parser(__doc__)
+    common.add_check(parser)
     add = parser.add_argument
     add("--parts", nargs="+", choices=PARTS, default=list(PARTS))
     add("--data", type=Path, help="folder of parquet files, for the part quality")
@@ -524,16 +515,12 @@ def parse():
 
 def main(options):
     """Run the parts and print their results."""
-    results = run_parts(PARTS, options, versions(skorch=skorch))
+    results = common.run_parts(PARTS, options, common.versions(skorch=skorch))
     if len(results):
         report(results)
 
 
 if __name__ == "__main__":
-    options = parse()
     # MLPRegressor warns after few epochs.
     warnings.simplefilter("ignore", ConvergenceWarning)
-    if options.check:
-        check(claims())
-    else:
-        main(options)
+    common.run(parse(), claims, main)
