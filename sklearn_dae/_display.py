@@ -1,6 +1,6 @@
-"""Pictures of what was learned, in the manner of scikit-learn's displays.
+"""Pictures of a fitted transformer, as displays in the style of scikit-learn.
 
-What only pictures need, such as matplotlib, is imported when one is drawn.
+matplotlib is imported only when a picture is drawn.
 """
 
 from __future__ import annotations
@@ -12,14 +12,19 @@ from sklearn.utils.validation import check_is_fitted
 
 from ._tables.frames import check_collected, is_missing
 
-# Okabe and Ito's colours: the colour-blind tell them apart, and they show on white and
-# on black.
-COLORS = ["#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9"]
+# The six colours of Okabe and Ito, then four dark ones. Colour-blind people can tell
+# all of them apart.
+COLORS = [
+    "#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00",
+    "#56B4E9", "#882255", "#7F4F24", "#4B0082", "#222222",
+]  # fmt: skip
 GREY, DARK_GREY = "#808080", "#5A5A5A"
-# Signs that tell apart what shares a colour.
-MARKERS = "osD^vP"
+# Markers of the classes. Each colour has one, so that a grey print shows classes, too.
+MARKERS = "osD^vPX*<>"
+# Horizontal distance, in points, of the error bars of two noises.
+BAR_DISTANCE = 8.0
 
-# What most displays are of.
+# The kind of estimator that most displays take.
 TRANSFORMER = "a fitted DenoisingAutoencoderTransformer"
 
 
@@ -28,20 +33,20 @@ def _pyplot():
         import matplotlib.pyplot as plt
     except ImportError as error:
         raise ImportError(
-            "Displays are drawn by matplotlib, which is not installed. Install it with "
-            "pip install 'sklearn-dae[display]', or pip install matplotlib."
+            "Displays need matplotlib, which is not installed. Install it: "
+            "pip install 'sklearn-dae[display]'"
         ) from error
     return plt
 
 
 def _check_has(estimator, attribute, kind):
-    """Raise an error unless `estimator` is fitted, of a kind with such an attribute."""
+    """Raise an error unless `estimator` is fitted and has the attribute."""
     check_is_fitted(estimator)
     if not hasattr(estimator, attribute):
         raise TypeError(
-            f"'estimator' must be {kind}. Got a {type(estimator).__name__}. Of a "
-            f"Pipeline or a search pass the part that is meant, such as pipeline[-1] "
-            f"or search.best_estimator_."
+            f"'estimator' must be {kind}. Got a {type(estimator).__name__}. For a "
+            f"Pipeline or a search, pass the fitted part, for example pipeline[-1] or "
+            f"search.best_estimator_."
         )
 
 
@@ -56,14 +61,15 @@ def _rows_of(X, rows):
 
 
 def _style(defaults, keywords):
-    """Merge keyword arguments of an artist; the user's overrule the defaults."""
+    """Merge keyword arguments of an artist. Those of the user have priority."""
     return _validate_style_kwargs(defaults, keywords or {})
 
 
 class _Display:
-    """What all displays share: new axes, unless some are given."""
+    """Base class of all displays: makes the axes if none are given."""
 
-    figsize = (6.4, 4.8)
+    # Texts of 10 points are readable when such a figure is 400 pixels wide.
+    figsize = (5.6, 4.2)
 
     def _set_axes(self, ax):
         if ax is None:
@@ -74,34 +80,36 @@ class _Display:
 
 
 class LossCurveDisplay(_Display):
-    """Losses of all epochs, the best of them, and 1.0, what the columns' means cost.
+    """Losses of all epochs, with the best epoch and the loss of the columns' means.
 
-    Make it with :meth:`from_estimator`.
+    The loss of predicting the mean of each column is 1.0.
+
+    Use :meth:`from_estimator` to create it.
 
     Parameters
     ----------
     loss_curve : list of float
         Training loss of each epoch.
     validation_loss_curve : list of float
-        Validation loss of each epoch, NaN for those without; empty if there were no
-        validation rows.
+        Validation loss of each epoch. NaN for epochs without it. Empty if there were
+        no validation rows.
 
     Attributes
     ----------
     ax_ : matplotlib Axes
         Axes with the curves.
     figure_ : matplotlib Figure
-        Figure that they are in.
+        Figure with the axes.
     lines_ : list of matplotlib Line2D
-        Curve of the training losses, and of the validation losses if there are any.
+        Curve of the training losses, then that of the validation losses, if any.
     marker_ : matplotlib Line2D or None
-        Marker of the best epoch; None if there is no epoch.
+        Marker of the best epoch. None if there is no epoch.
     baseline_ : matplotlib Line2D
-        Line at 1.0, what the columns' means cost.
+        Line at 1.0, the loss of the columns' means.
 
     See Also
     --------
-    DenoisingAutoencoderTransformer : What the losses are.
+    DenoisingAutoencoderTransformer : Describes the losses.
 
     Examples
     --------
@@ -128,13 +136,14 @@ class LossCurveDisplay(_Display):
         estimator : DenoisingAutoencoderTransformer
             The fitted transformer.
         ax : matplotlib Axes, default=None
-            Axes to plot on; new ones if None.
+            Axes to plot on. If None, new axes are created.
         line_kw : dict, default=None
             Keyword arguments for :meth:`matplotlib.axes.Axes.plot` of the curves.
         marker_kw : dict, default=None
-            Keyword arguments for :meth:`matplotlib.axes.Axes.plot` of the best epoch.
+            Keyword arguments for :meth:`matplotlib.axes.Axes.plot` of the
+            marker of the best epoch.
         baseline_kw : dict, default=None
-            Keyword arguments for :meth:`matplotlib.axes.Axes.axhline` at 1.0.
+            Keyword arguments for :meth:`matplotlib.axes.Axes.axhline`, the line at 1.0.
 
         Returns
         -------
@@ -153,13 +162,14 @@ class LossCurveDisplay(_Display):
         Parameters
         ----------
         ax : matplotlib Axes, default=None
-            Axes to plot on; new ones if None.
+            Axes to plot on. If None, new axes are created.
         line_kw : dict, default=None
             Keyword arguments for :meth:`matplotlib.axes.Axes.plot` of the curves.
         marker_kw : dict, default=None
-            Keyword arguments for :meth:`matplotlib.axes.Axes.plot` of the best epoch.
+            Keyword arguments for :meth:`matplotlib.axes.Axes.plot` of the
+            marker of the best epoch.
         baseline_kw : dict, default=None
-            Keyword arguments for :meth:`matplotlib.axes.Axes.axhline` at 1.0.
+            Keyword arguments for :meth:`matplotlib.axes.Axes.axhline`, the line at 1.0.
 
         Returns
         -------
@@ -198,24 +208,28 @@ class LossCurveDisplay(_Display):
 
 
 class NoiseFactorDisplay(_Display):
-    """Mean scores of a search by the noise factor.
+    """Mean scores of a search for each noise factor.
 
-    The bars are a standard deviation over the folds.
+    The bars show one standard deviation over the folds. Bars of several noises are
+    moved a little to the side, so that they do not cover each other.
 
-    Make it with :meth:`from_estimator`.
+    Use :meth:`from_estimator` to create it.
 
     Parameters
     ----------
     scores : dict of str to ndarray of shape (3, n_factors)
-        Noise factors, mean scores and their standard deviations over the folds, by the
-        name of the noise; by "" where the search tried none.
+        Noise factors, mean scores, and standard deviations of the scores over the
+        folds. The keys are the names of the noises. The key is "" if the search had no
+        candidates for `noise`.
+    metric : str, default="score"
+        Name of the metric.
 
     Attributes
     ----------
     ax_ : matplotlib Axes
         Axes with the scores.
     figure_ : matplotlib Figure
-        Figure that they are in.
+        Figure with the axes.
     errorbar_ : list of matplotlib ErrorbarContainer
         Scores of each noise, in the order of `scores`.
 
@@ -231,8 +245,9 @@ class NoiseFactorDisplay(_Display):
     'noise_factor'
     """
 
-    def __init__(self, *, scores):
+    def __init__(self, *, scores, metric="score"):
         self.scores = scores
+        self.metric = metric
 
     @classmethod
     def from_estimator(cls, estimator, *, ax=None, errorbar_kw=None):
@@ -241,12 +256,12 @@ class NoiseFactorDisplay(_Display):
         Parameters
         ----------
         estimator : GridSearchCV or RandomizedSearchCV
-            A fitted search over `noise_factor`, of the transformer by itself or as a
-            step of a Pipeline. Of other parameters than `noise` the best values are
-            taken for each factor; candidates of grids without `noise_factor` are left
-            out. Of several metrics the one that `refit` names is taken.
+            A fitted search over `noise_factor`, for the transformer alone or as a step
+            of a Pipeline. If the search has other parameters, except `noise`, the best
+            candidate of each factor is shown. Candidates without `noise_factor` are
+            left out. If the search has several metrics, `refit` names the metric.
         ax : matplotlib Axes, default=None
-            Axes to plot on; new ones if None.
+            Axes to plot on. If None, new axes are created.
         errorbar_kw : dict, default=None
             Keyword arguments for :meth:`matplotlib.axes.Axes.errorbar`.
 
@@ -258,20 +273,20 @@ class NoiseFactorDisplay(_Display):
         Raises
         ------
         ValueError
-            If the search did not try noise factors, single numbers, or if it was by
-            several metrics and `refit` names none.
+            If the search has no noise factors as candidates, or if they are not single
+            numbers. If the search has several metrics and `refit` names none.
         """
         _check_has(estimator, "cv_results_", "a fitted search")
         results, metric = estimator.cv_results_, _metric_of(estimator)
-        tried = _tried(results)
+        candidates = _candidates(results)
         best = {}
-        # Candidates whose fit failed have no score: they come first and lose.
+        # Candidates whose fit failed have no score. They come first.
         means = np.nan_to_num(results[f"mean_test_{metric}"], nan=-np.inf)
-        # The best candidate of each noise and factor comes last and overwrites others.
-        for candidate in np.argsort(means, kind="stable"):
-            if "noise_factor" in tried[candidate]:
-                noise = str(tried[candidate].get("noise", ""))
-                best[noise, float(tried[candidate]["noise_factor"])] = candidate
+        # The best candidate of each noise and factor comes last and replaces others.
+        for k in np.argsort(means, kind="stable"):
+            if "noise_factor" in candidates[k]:
+                noise = str(candidates[k].get("noise", ""))
+                best[noise, float(candidates[k]["noise_factor"])] = k
         scores = {}
         for noise, factor in sorted(best):
             of_candidate = (
@@ -279,9 +294,9 @@ class NoiseFactorDisplay(_Display):
                 for statistic in ("mean", "std")
             )
             scores.setdefault(noise, []).append((factor, *of_candidate))
-        return cls(scores={name: np.array(s).T for name, s in scores.items()}).plot(
-            ax=ax, errorbar_kw=errorbar_kw
-        )
+        scores = {name: np.array(of_noise).T for name, of_noise in scores.items()}
+        name = _name_of_metric(estimator, metric)
+        return cls(scores=scores, metric=name).plot(ax=ax, errorbar_kw=errorbar_kw)
 
     def plot(self, *, ax=None, errorbar_kw=None):
         """Plot the scores.
@@ -289,7 +304,7 @@ class NoiseFactorDisplay(_Display):
         Parameters
         ----------
         ax : matplotlib Axes, default=None
-            Axes to plot on; new ones if None.
+            Axes to plot on. If None, new axes are created.
         errorbar_kw : dict, default=None
             Keyword arguments for :meth:`matplotlib.axes.Axes.errorbar`.
 
@@ -298,25 +313,37 @@ class NoiseFactorDisplay(_Display):
         display : object
             The display itself.
         """
+        from matplotlib.transforms import offset_copy
+
         ax = self._set_axes(ax)
         self.errorbar_ = []
-        for k, (noise, (factors, means, deviations)) in enumerate(self.scores.items()):
+        for k, (noise, of_noise) in enumerate(self.scores.items()):
+            factors, means, deviations = of_noise
+            offset = BAR_DISTANCE * (k - (len(self.scores) - 1) / 2)
             style = {
                 "color": COLORS[k % len(COLORS)],
                 "marker": MARKERS[k % len(MARKERS)],
                 "capsize": 3,
                 "label": noise or "not searched",
+                "transform": offset_copy(
+                    ax.transData, self.figure_, x=offset, units="points"
+                ),
             }
             style = _style(style, errorbar_kw)
             self.errorbar_.append(ax.errorbar(factors, means, deviations, **style))
-        ax.set(xlabel="noise_factor", ylabel="mean score of the folds")
+            # matplotlib leaves artists with an offset out of the limits of the axes.
+            for ends in (means - deviations, means + deviations):
+                ax.update_datalim(np.column_stack([factors, ends]))
+        # Leave space for the bars at the sides.
+        ax.margins(x=0.1)
+        ax.set(xlabel="noise_factor", ylabel=f"{self.metric} (mean of the folds)")
         if len(self.scores) > 1:
             ax.legend(title="noise")
         return self
 
 
 def _metric_of(search):
-    """Find the metric to plot of a search, by its name in `cv_results_`."""
+    """Find the name in `cv_results_` of the metric to plot."""
     metrics = [
         name.removeprefix("mean_test_")
         for name in search.cv_results_
@@ -326,53 +353,63 @@ def _metric_of(search):
         return "score"
     if search.refit not in metrics:
         raise ValueError(
-            f"'refit' of a search by several metrics must name the one to plot, one of "
-            f"{metrics}. Got {search.refit!r}. Set it by set_params; the search need "
-            f"not be fitted again."
+            f"'refit' must name the metric to plot, because the search has several "
+            f"metrics: {metrics}. Got {search.refit!r}. Set it with set_params; no new "
+            f"fit of the search is needed."
         )
     return search.refit
 
 
-def _tried(results):
-    """List the parameters of each candidate, by names without that of the step."""
-    tried = [
+def _name_of_metric(search, metric):
+    """Name the metric of a search: that of `scoring`, if the search has only one."""
+    if metric != "score":
+        return metric
+    if isinstance(search.scoring, str):
+        return search.scoring
+    return getattr(search.scoring, "__name__", metric)
+
+
+def _candidates(results):
+    """List the parameters of each candidate, without the names of Pipeline steps."""
+    candidates = [
         {name.split("__")[-1]: value for name, value in params.items()}
         for params in results["params"]
     ]
-    factors = [params["noise_factor"] for params in tried if "noise_factor" in params]
+    factors = [c["noise_factor"] for c in candidates if "noise_factor" in c]
     if not factors or not all(map(np.isscalar, factors)):
         raise ValueError(
-            f"'estimator' must be a search over 'noise_factor' with single numbers to "
-            f"try. Got one over {sorted(set().union(*tried))}."
+            f"'estimator' must be a search over 'noise_factor' with single numbers as "
+            f"candidates. Got a search over {sorted(set().union(*candidates))}."
         )
-    return tried
+    return candidates
 
 
 class FeaturesDisplay(_Display):
-    """The features of rows in two dimensions, those of their principal components.
+    """The features of rows, projected on their first two principal components.
 
-    Make it with :meth:`from_estimator`.
+    Use :meth:`from_estimator` to create it.
 
     Parameters
     ----------
     components : ndarray of shape (n_samples, 2)
-        Where the rows lie; the second number is 0 if there is one feature only.
+        The two principal components of each row. The second is 0 if there is only one
+        feature.
     explained_variance_ratio : ndarray of shape (2,)
-        The share of the features' variance that each dimension shows.
+        Fraction of the variance of the features that each component explains.
     y : ndarray of shape (n_samples,), default=None
-        Labels, which the colours tell. Rows without one are grey.
+        Labels. Each class has a colour and a marker. Rows without a label are grey.
     y_name : str, default=None
-        What the labels are.
+        Name of the labels, for the legend.
 
     Attributes
     ----------
     ax_ : matplotlib Axes
         Axes with the points.
     figure_ : matplotlib Figure
-        Figure that they are in.
+        Figure with the axes.
     scatter_ : list of matplotlib PathCollection
-        Points of rows without a label if there are any, then those of each label, or
-        of all other rows.
+        The points: first those without a label, if any, then those of each class. One
+        collection for all labelled rows if the labels are quantities.
 
     See Also
     --------
@@ -396,19 +433,19 @@ class FeaturesDisplay(_Display):
 
     @classmethod
     def from_estimator(cls, estimator, X, y=None, *, ax=None, scatter_kw=None):
-        """Plot the features that a fitted transformer gives rows.
+        """Plot the features that a fitted transformer computes for rows.
 
         Parameters
         ----------
         estimator : DenoisingAutoencoderTransformer
-            The fitted transformer, or a Pipeline that ends with one.
+            The fitted transformer, or a Pipeline whose last step it is.
         X : array-like, sparse matrix or DataFrame of shape (n_samples, n_features)
             Rows, at least two.
         y : array-like of shape (n_samples,), default=None
-            Labels of the rows, None or NaN where there is none. More than twelve
-            different numbers are taken as quantities.
+            Labels of the rows. None or NaN stands for a missing label. More than twelve
+            different numbers are quantities, with a colour bar.
         ax : matplotlib Axes, default=None
-            Axes to plot on; new ones if None.
+            Axes to plot on. If None, new axes are created.
         scatter_kw : dict, default=None
             Keyword arguments for :meth:`matplotlib.axes.Axes.scatter`.
 
@@ -417,7 +454,7 @@ class FeaturesDisplay(_Display):
         display : FeaturesDisplay
             The plotted display.
         """
-        # Imported here, since it takes longer than the rest of the package.
+        # Import it here: this import takes longer than the rest of the package.
         from sklearn.decomposition import PCA
 
         _check_has(estimator, "transform", "a fitted transformer")
@@ -426,7 +463,7 @@ class FeaturesDisplay(_Display):
             check_consistent_length(features, y)
         if len(features) < 2:
             raise ValueError(
-                f"'X' must hold at least two rows to have principal components. Got "
+                f"'X' must have at least two rows for principal components. Got "
                 f"{len(features)}."
             )
         # Two principal components need two columns.
@@ -436,7 +473,7 @@ class FeaturesDisplay(_Display):
         return cls(
             components=pca.fit_transform(features),
             explained_variance_ratio=pca.explained_variance_ratio_,
-            # As objects: numbers would be made of pandas' booleans.
+            # Objects, because NumPy would turn the booleans of pandas into numbers.
             y=None if y is None else column_or_1d(np.asarray(y, dtype=object)),
             y_name=getattr(y, "name", None),
         ).plot(ax=ax, scatter_kw=scatter_kw)
@@ -447,7 +484,7 @@ class FeaturesDisplay(_Display):
         Parameters
         ----------
         ax : matplotlib Axes, default=None
-            Axes to plot on; new ones if None.
+            Axes to plot on. If None, new axes are created.
         scatter_kw : dict, default=None
             Keyword arguments for :meth:`matplotlib.axes.Axes.scatter`.
 
@@ -470,7 +507,7 @@ class FeaturesDisplay(_Display):
         return self
 
     def _scatter(self, ax, components, scatter_kw, **style):
-        style = {"s": 14, "alpha": 0.8, "linewidths": 0, **style}
+        style = {"s": 18, "alpha": 0.8, "linewidths": 0, **style}
         points = ax.scatter(*components.T, **_style(style, scatter_kw))
         self.scatter_.append(points)
         return points
@@ -480,10 +517,10 @@ class FeaturesDisplay(_Display):
         if missing.any():
             components = self.components[missing]
             self._scatter(ax, components, scatter_kw, color=GREY, label="missing")
-        # The dtype that the labels have without the missing ones.
+        # NumPy finds the dtype of the labels without the missing ones.
         labels = np.array(list(self.y[~missing]))
         components = self.components[~missing]
-        # Many numbers are a quantity rather than classes.
+        # Many different numbers are quantities, not classes.
         different = np.unique(labels)
         if len(different) > 12 and np.issubdtype(labels.dtype, np.number):
             style = {"c": labels, "cmap": "viridis"}
@@ -496,41 +533,43 @@ class FeaturesDisplay(_Display):
                 title=self.y_name,
                 loc="upper left",
                 bbox_to_anchor=(1.0, 1.0),
-                fontsize="small",
+                markerscale=2.0,
             )
 
     def _scatter_classes(self, ax, components, labels, different, scatter_kw):
         for k, label in enumerate(different):
+            # From the eleventh class on, a colour comes back with another marker.
+            n_before = k // len(COLORS)
             self._scatter(
                 ax,
                 components[labels == label],
                 scatter_kw,
                 color=COLORS[k % len(COLORS)],
-                marker=MARKERS[k // len(COLORS) % len(MARKERS)],
+                marker=MARKERS[(k + n_before) % len(MARKERS)],
                 label=str(label),
             )
 
 
 class ReconstructionDisplay(_Display):
-    """Images before and after their repair, one above the other.
+    """Images before and after the repair, one row above the other.
 
-    Make it with :meth:`from_estimator`.
+    Use :meth:`from_estimator` to create it.
 
     Parameters
     ----------
     images : dict of str to ndarray of shape (n_images, height, width) or \
             (n_images, 3, height, width)
-        What is shown in each line, and its name. Three channels are red, green and
-        blue, in [0, 1].
+        The images of each line of the picture, by the name of the line. Three channels
+        are red, green and blue, in [0, 1].
 
     Attributes
     ----------
     ax_ : matplotlib Axes
         Axes with the images.
     figure_ : matplotlib Figure
-        Figure that they are in.
+        Figure with the axes.
     im_ : matplotlib AxesImage
-        All images, side by side in one.
+        All images side by side, as one image.
 
     Examples
     --------
@@ -543,7 +582,7 @@ class ReconstructionDisplay(_Display):
     ['given', 'repaired']
     """
 
-    figsize = (8.0, 3.2)
+    figsize = (5.6, 2.4)
 
     def __init__(self, *, images):
         self.images = images
@@ -560,24 +599,24 @@ class ReconstructionDisplay(_Display):
         ax=None,
         im_kw=None,
     ):
-        """Plot images and how a fitted transformer repairs them.
+        """Plot images before and after the repair by a fitted transformer.
 
         Parameters
         ----------
         estimator : DenoisingAutoencoderTransformer
             The fitted transformer.
         X : array-like or sparse matrix of shape (n_samples, n_pixels)
-            Images, one a row; the first ones are shown.
+            Images, one in each row. The first ones are shown.
         image_shape : tuple of (int, int) or (int, int, int), default=None
-            Height and width of an image, in pixels, with the number of channels, 1 or
-            3, before them if there are several; that of the transformer's
-            :class:`ConvNetwork` if None.
+            Height and width of an image in pixels, or number of channels (1 or 3),
+            height and width. If None, the shape of the transformer's
+            :class:`ConvNetwork`.
         X_clean : array-like of shape (n_samples, n_pixels), default=None
-            The same images before they were corrupted, to be shown above.
+            The same images before the corruption. They are shown above the others.
         n_images : int, default=8
             Largest number of images to show.
         ax : matplotlib Axes, default=None
-            Axes to plot on; new ones if None.
+            Axes to plot on. If None, new axes are created.
         im_kw : dict, default=None
             Keyword arguments for :meth:`matplotlib.axes.Axes.imshow`.
 
@@ -589,8 +628,8 @@ class ReconstructionDisplay(_Display):
         Raises
         ------
         ValueError
-            If rows are not as long as `image_shape` says, or if the clean images are
-            not as many as the others.
+            If `image_shape` does not fit the number of columns, or if `X_clean` does
+            not have the shape of `X`.
         """
         _check_has(estimator, "reconstruct", TRANSFORMER)
         image_shape = _image_shape(estimator, image_shape)
@@ -612,7 +651,7 @@ class ReconstructionDisplay(_Display):
         Parameters
         ----------
         ax : matplotlib Axes, default=None
-            Axes to plot on; new ones if None.
+            Axes to plot on. If None, new axes are created.
         im_kw : dict, default=None
             Keyword arguments for :meth:`matplotlib.axes.Axes.imshow`.
 
@@ -634,32 +673,32 @@ class ReconstructionDisplay(_Display):
 
 
 def _image_shape(estimator, image_shape):
-    """Find the shape of images: `image_shape`, or that of the network if None."""
+    """Find the shape of the images: `image_shape`, or that of the network if None."""
     if image_shape is None:
         image_shape = getattr(estimator.network, "image_shape", None)
     if image_shape is None:
         raise ValueError(
-            "'image_shape' must be given, the height and the width of the images, as "
-            "the transformer's 'network' is no ConvNetwork that tells it."
+            "'image_shape' must be given, because 'network' is not a ConvNetwork that "
+            "knows it. Pass the height and the width of the images."
         )
     n_pixels = int(np.prod(image_shape))
     if np.size(image_shape) not in (2, 3) or n_pixels != estimator.n_features_in_:
         raise ValueError(
             f"'image_shape' must be the height and the width of images of "
-            f"{estimator.n_features_in_} pixels, as many as the transformer was "
-            f"fitted on. Got {image_shape!r}, which makes {n_pixels}."
+            f"{estimator.n_features_in_} pixels, the number of columns in fit. Got "
+            f"{image_shape!r}, which has {n_pixels} pixels."
         )
     *channels, height, width = image_shape
     if channels not in ([], [1], [3]):
         raise ValueError(
-            f"'image_shape' must be a height and a width, with 1 or 3 channels before "
-            f"them if any. Got {image_shape!r}."
+            f"'image_shape' must be a height and a width, or 1 or 3 channels before "
+            f"them. Got {image_shape!r}."
         )
     return (height, width) if channels in ([], [1]) else (3, height, width)
 
 
 def _framed(images):
-    """Put channels last, if any, and an empty line around each image."""
+    """Put channels last, if any, and add an empty border to each image."""
     if images.ndim == 4:
         images = images.transpose(0, 2, 3, 1)
     width = [(0, 0), (1, 1), (1, 1), (0, 0)][: images.ndim]
@@ -668,9 +707,9 @@ def _framed(images):
 
 
 class _CellsDisplay(_Display):
-    """What displays of a table's cells share: the names of its rows and columns."""
+    """Base class of displays of cells: draws cells, texts, and names."""
 
-    figsize = (9.0, 4.0)
+    figsize = (5.6, 5.0)
 
     def _name_cells(self, ax):
         ax.set_xticks(range(len(self.column_names)), self.column_names)
@@ -691,7 +730,7 @@ class _CellsDisplay(_Display):
         style = {
             "horizontalalignment": "center",
             "verticalalignment": "center",
-            "fontsize": "small",
+            "fontsize": 9,
             "color": color,
         }
         row, column = cell
@@ -699,7 +738,7 @@ class _CellsDisplay(_Display):
 
 
 def _largest(of_columns, n_columns):
-    """Find the positions, in order, of the columns with the largest numbers."""
+    """Find the positions of the columns with the largest numbers, in their order."""
     return np.sort(np.argsort(-of_columns, kind="stable")[:n_columns])
 
 
@@ -707,7 +746,7 @@ def _names_of(estimator, shown, rows, columns):
     """Name the shown rows and columns, and count the columns of the table."""
     names = getattr(estimator, "feature_names_in_", None)
     if names is None:
-        # As in get_feature_names_out of scikit-learn.
+        # The same names as from get_feature_names_out of scikit-learn.
         names = [f"x{i}" for i in range(estimator.n_features_in_)]
     return {
         "row_names": [str(name) for name in getattr(shown, "index", rows)],
@@ -717,21 +756,21 @@ def _names_of(estimator, shown, rows, columns):
 
 
 class RepairedCellsDisplay(_CellsDisplay):
-    """Rows of a table before and after their repair, with the changed cells marked.
+    """Rows of a table before and after the repair, with marked cells.
 
-    In a marked cell stands what was given, what it was repaired to, and in brackets
-    what it had been.
+    A marked cell shows the given value, the repaired value and, in brackets, the clean
+    value.
 
-    Make it with :meth:`from_estimator`.
+    Use :meth:`from_estimator` to create it.
 
     Parameters
     ----------
     changed : ndarray of shape (n_rows, n_columns), of bool
         Which cells are marked.
     given, repaired : ndarray of shape (n_rows, n_columns), of object
-        The cells before and after their repair.
+        The cells before and after the repair.
     clean : ndarray of shape (n_rows, n_columns), of object, or None
-        The cells as they had been.
+        The cells before the corruption.
     row_names, column_names : list of str
         Names of the rows and of the columns.
     n_features : int
@@ -742,7 +781,7 @@ class RepairedCellsDisplay(_CellsDisplay):
     ax_ : matplotlib Axes
         Axes with the cells.
     figure_ : matplotlib Figure
-        Figure that they are in.
+        Figure with the axes.
     im_ : matplotlib AxesImage
         Colours of the cells.
     text_ : ndarray of shape (n_rows, n_columns), of matplotlib Text
@@ -751,7 +790,7 @@ class RepairedCellsDisplay(_CellsDisplay):
     See Also
     --------
     ReconstructionDisplay : The same for images.
-    CellErrorsDisplay : The oddest cells.
+    CellErrorsDisplay : The most anomalous cells.
 
     Examples
     --------
@@ -793,29 +832,29 @@ class RepairedCellsDisplay(_CellsDisplay):
         *,
         X_clean=None,
         n_rows=6,
-        n_columns=8,
+        n_columns=5,
         ax=None,
         im_kw=None,
         text_kw=None,
     ):
-        """Plot rows and how a fitted transformer repairs them.
+        """Plot rows before and after the repair by a fitted transformer.
 
         Parameters
         ----------
         estimator : DenoisingAutoencoderTransformer
             The fitted transformer.
         X : array-like, sparse matrix or DataFrame of shape (n_samples, n_features)
-            Rows; the first ones are shown.
+            Rows. The first ones are shown.
         X_clean : array-like, sparse matrix or DataFrame of shape \
                 (n_samples, n_features), default=None
-            The same rows before they were corrupted: the cells that differ are marked.
-            If None, the missing ones are.
+            The same rows before the corruption. Cells that differ are marked. If None,
+            missing cells are marked.
         n_rows : int, default=6
             Largest number of rows to show.
-        n_columns : int, default=8
+        n_columns : int, default=5
             Largest number of columns to show: those with the most marked cells.
         ax : matplotlib Axes, default=None
-            Axes to plot on; new ones if None.
+            Axes to plot on. If None, new axes are created.
         im_kw : dict, default=None
             Keyword arguments for :meth:`matplotlib.axes.Axes.imshow`.
         text_kw : dict, default=None
@@ -829,7 +868,7 @@ class RepairedCellsDisplay(_CellsDisplay):
         Raises
         ------
         ValueError
-            If the clean rows are not of the shape of the others.
+            If `X_clean` does not have the shape of `X`.
         """
         _check_has(estimator, "reconstruct", TRANSFORMER)
         shown = _rows_of(X, slice(n_rows))
@@ -855,7 +894,7 @@ class RepairedCellsDisplay(_CellsDisplay):
         Parameters
         ----------
         ax : matplotlib Axes, default=None
-            Axes to plot on; new ones if None.
+            Axes to plot on. If None, new axes are created.
         im_kw : dict, default=None
             Keyword arguments for :meth:`matplotlib.axes.Axes.imshow`.
         text_kw : dict, default=None
@@ -876,39 +915,40 @@ class RepairedCellsDisplay(_CellsDisplay):
                     text += f"\n({_short(self.clean[cell])})"
             self._write(ax, cell, text, "black" if changed else DARK_GREY, text_kw)
         self._name_cells(ax)
-        had_been = "" if self.clean is None else " (what it had been)"
-        ax.set_title(f"given → repaired{had_been}", fontsize="medium", loc="left")
+        clean = "" if self.clean is None else " (clean)"
+        ax.set_title(f"given → repaired{clean}", fontsize="medium", loc="left")
         return self
 
 
 def _check_same_shape(given, clean):
-    """Raise ValueError unless both tables have as many rows and columns."""
+    """Raise ValueError unless both tables have the same shape."""
     if given.shape != clean.shape:
         raise ValueError(
-            f"'X_clean' must hold the rows of 'X', {given.shape} of which are shown. "
-            f"Got {clean.shape}."
+            f"'X_clean' must have the same rows and columns as 'X'. Got shape "
+            f"{clean.shape} instead of {given.shape} for the rows that are shown."
         )
 
 
 def _differ(given, clean):
-    """Compute the mask of cells that differ from clean ones, or are missing if None."""
+    """Find cells that differ from clean ones, or missing cells if `clean` is None."""
     missing = np.vectorize(is_missing, otypes=[bool])
     if clean is None:
         return missing(given)
     both = missing(given) & missing(clean)
     either = missing(given) | missing(clean)
-    # Comparing NaN or pd.NA would give False or an error: compare the other cells.
+    # Do not compare NaN or pd.NA: the result would be False or an error.
     known = np.where(either, None, given), np.where(either, None, clean)
     return (known[0] != known[1]) | (either & ~both)
 
 
 class CellErrorsDisplay(_CellsDisplay):
-    """The oddest rows of a table: which of their cells are odd, what was expected.
+    """The most anomalous (odd) rows of a table, with the errors of their cells.
 
-    The darker a cell, the odder it is. Where the error is over 1.0, more than the
-    column's mean makes on average, what was expected stands below.
+    A darker cell has a larger error. Below the value of a cell with an error above 1.0
+    stands the value that the network predicts. Predicting the mean of a column has the
+    error 1.0 on average.
 
-    Make it with :meth:`from_estimator`.
+    Use :meth:`from_estimator` to create it.
 
     Parameters
     ----------
@@ -916,7 +956,7 @@ class CellErrorsDisplay(_CellsDisplay):
         Errors of the cells, see
         :meth:`DenoisingAutoencoderTransformer.cell_errors`.
     cells, expected : ndarray of shape (n_rows, n_columns), of object
-        What the cells hold and what was expected of them.
+        The values of the cells, and the values that the network predicts.
     row_names, column_names : list of str
         Names of the rows and of the columns.
     n_features : int
@@ -927,7 +967,7 @@ class CellErrorsDisplay(_CellsDisplay):
     ax_ : matplotlib Axes
         Axes with the cells.
     figure_ : matplotlib Figure
-        Figure that they are in.
+        Figure with the axes.
     im_ : matplotlib AxesImage
         Colours of the cells.
     text_ : ndarray of shape (n_rows, n_columns), of matplotlib Text
@@ -953,9 +993,9 @@ class CellErrorsDisplay(_CellsDisplay):
 
     @classmethod
     def from_estimator(
-        cls, estimator, X, *, n_rows=6, n_columns=8, ax=None, im_kw=None, text_kw=None
+        cls, estimator, X, *, n_rows=6, n_columns=5, ax=None, im_kw=None, text_kw=None
     ):
-        """Plot the oddest rows, oddest first, and their oddest columns.
+        """Plot the most anomalous rows, the most anomalous one first.
 
         Parameters
         ----------
@@ -965,11 +1005,11 @@ class CellErrorsDisplay(_CellsDisplay):
             Rows.
         n_rows : int, default=6
             Largest number of rows to show: those with the smallest `score_samples`.
-        n_columns : int, default=8
-            Largest number of columns to show: those with the largest error in one of
+        n_columns : int, default=5
+            Largest number of columns to show: those with the largest error in any of
             these rows.
         ax : matplotlib Axes, default=None
-            Axes to plot on; new ones if None.
+            Axes to plot on. If None, new axes are created.
         im_kw : dict, default=None
             Keyword arguments for :meth:`matplotlib.axes.Axes.imshow`.
         text_kw : dict, default=None
@@ -998,7 +1038,7 @@ class CellErrorsDisplay(_CellsDisplay):
         Parameters
         ----------
         ax : matplotlib Axes, default=None
-            Axes to plot on; new ones if None.
+            Axes to plot on. If None, new axes are created.
         im_kw : dict, default=None
             Keyword arguments for :meth:`matplotlib.axes.Axes.imshow`.
         text_kw : dict, default=None
@@ -1013,13 +1053,15 @@ class CellErrorsDisplay(_CellsDisplay):
         self._color_cells(ax, self.errors, 4, im_kw)
         for cell, error in np.ndenumerate(self.errors):
             text = _short(self.cells[cell])
-            # From 1.0 on, the column's mean would have been a better guess.
+            # Above 1.0, the mean of the column is a better prediction on average.
             if error > 1:
                 text += f"\nnot {_short(self.expected[cell])}"
             color = DARK_GREY if np.isnan(error) else "white" if error > 3 else "black"
             self._write(ax, cell, text, color, text_kw)
         self._name_cells(ax)
-        self.figure_.colorbar(self.im_, ax=ax, label="error of the cell", extend="max")
+        self.figure_.colorbar(
+            self.im_, ax=ax, location="top", aspect=40, label="cell error", extend="max"
+        )
         return self
 
 
@@ -1028,6 +1070,7 @@ def _short(value):
     if is_missing(value):
         return "missing"
     if isinstance(value, (float, np.floating)):
-        return f"{float(f'{value:.4g}'):.10g}"  # Without exponents, if not very large.
+        # No exponents, unless the number is very large.
+        return f"{float(f'{value:.4g}'):.10g}"
     text = str(value)
     return text if len(text) <= 12 else text[:11] + "…"

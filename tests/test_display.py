@@ -1,4 +1,4 @@
-"""Displays, by the data they draw."""
+"""Displays: the data that they draw."""
 
 import subprocess
 import sys
@@ -78,7 +78,7 @@ def test_validation_losses_are_drawn_at_their_epochs(table, first):
     assert dae.best_loss_ == (min(dae.loss_curve_) if first else losses.min())
 
 
-def test_a_fit_that_ended_in_its_first_epoch_has_no_best_one():
+def test_a_fit_without_a_complete_epoch_has_no_best_epoch():
     display = LossCurveDisplay(loss_curve=[], validation_loss_curve=[]).plot()
     assert legend_of(display.ax_) == ["training rows", "columns' means"]
 
@@ -99,13 +99,60 @@ def test_scores_of_a_search_by_noise_factor_and_noise(table):
         np.testing.assert_allclose(np.diff(ends).ravel() / 2, deviations)
 
 
+def test_error_bars_of_several_noises_stand_side_by_side_within_the_axes():
+    scores = {
+        noise: np.array([[0.1, 0.4], [0.5, 0.5], [0.1, 0.2]]) for noise in ("a", "b")
+    }
+    display = NoiseFactorDisplay(scores=scores).plot()
+    display.figure_.canvas.draw()
+    positions = []
+    for bars in display.errorbar_:
+        transform = bars.lines[0].get_transform()
+        positions.append(transform.transform(bars.lines[0].get_xydata())[:, 0])
+        box = display.ax_.get_window_extent()
+        assert all(
+            box.contains(*transform.transform(point))
+            for segment in bars.lines[2][0].get_segments()
+            for point in segment
+        )
+    distance = positions[1] - positions[0]
+    np.testing.assert_allclose(distance, 8 * display.figure_.dpi / 72)
+
+
+def test_one_noise_has_no_offset():
+    scores = {"": np.array([[0.1, 0.4], [0.5, 0.5], [0.1, 0.2]])}
+    (bars,) = NoiseFactorDisplay(scores=scores).plot().errorbar_
+    offset = bars.lines[0].get_transform() - bars.lines[0].axes.transData
+    np.testing.assert_allclose(offset.transform((0.0, 0.0)), 0.0, atol=1e-9)
+
+
+def mean_width(dae, X, y=None):
+    return float(dae.transform(X).shape[1])
+
+
+@pytest.mark.parametrize(
+    ("scoring", "refit", "label"),
+    [
+        (None, True, "score"),
+        (mean_width, True, "mean_width"),
+        ({"width": mean_width, "other": mean_width}, "width", "width"),
+    ],
+)
+def test_the_axis_names_the_metric(table, scoring, refit, label):
+    grid = {"noise_factor": [0.1, 0.2]}
+    search = GridSearchCV(small(), grid, cv=2, scoring=scoring, refit=refit).fit(table)
+    ax = NoiseFactorDisplay.from_estimator(search).ax_
+    assert ax.get_ylabel() == f"{label} (mean of the folds)"
+
+
 @pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 def test_scores_of_a_pipeline_are_the_best_over_other_parameters(digits):
     X, _, y, _ = digits
     pipeline = Pipeline([("dae", small()), ("c", LogisticRegression(max_iter=50))])
     grid = {"dae__noise_factor": [0.1, 0.3], "c__C": [1e-6, 1.0]}
-    search = GridSearchCV(pipeline, grid, cv=2).fit(X, y)
+    search = GridSearchCV(pipeline, grid, cv=2, scoring="accuracy").fit(X, y)
     display = NoiseFactorDisplay.from_estimator(search)
+    assert display.metric == "accuracy"
     results = pd.DataFrame(search.cv_results_)
     best = results.groupby("param_dae__noise_factor")["mean_test_score"].max()
     np.testing.assert_array_equal(display.scores[""][1], best)
@@ -133,7 +180,7 @@ def test_candidates_without_a_noise_factor_are_left_out(table):
     assert legend_of(display.ax_) == ["not searched", "swap"]
 
 
-def test_of_several_metrics_refit_names_the_one_that_is_shown(table):
+def test_refit_names_the_metric_that_is_shown(table):
     def width(dae, X, y=None):
         return dae.transform(X).shape[1]
 
@@ -142,7 +189,7 @@ def test_of_several_metrics_refit_names_the_one_that_is_shown(table):
         small(), {"noise_factor": [0.1, 0.2]}, cv=2, scoring=metrics, refit=False
     ).fit(table)
     with pytest.raises(
-        ValueError, match=r"one of \['error', 'width'\]. Got False. Set"
+        ValueError, match=r"metrics: \['error', 'width'\]. Got False. Set"
     ):
         NoiseFactorDisplay.from_estimator(search)
     display = NoiseFactorDisplay.from_estimator(search.set_params(refit="error"))
@@ -163,11 +210,26 @@ def test_features_are_projected_and_coloured_by_label(digits):
         np.testing.assert_array_equal(
             group.get_offsets(), display.components[y == label]
         )
+    assert len({tuple(group.get_facecolor()[0]) for group in groups}) == 10
+    assert len({group.get_paths()[0].vertices.tobytes() for group in groups}) == 10
+
+
+def test_a_colour_comes_back_with_another_marker(table):
+    y = [f"class {i % 30:02}" for i in range(120)]
+    groups = FeaturesDisplay.from_estimator(small().fit(table), table, y).scatter_
     styles = {
         (tuple(g.get_facecolor()[0]), g.get_paths()[0].vertices.tobytes())
         for g in groups
     }
-    assert len(styles) == 10
+    assert len(styles) == len(groups) == 30
+
+
+def test_markers_of_the_legend_are_larger_than_the_points(table):
+    display = FeaturesDisplay.from_estimator(small().fit(table), table, [0, 1] * 60)
+    (size,) = {
+        handle.get_sizes()[0] for handle in display.ax_.get_legend().legend_handles
+    }
+    assert size == 4 * display.scatter_[0].get_sizes()[0]
 
 
 @pytest.mark.parametrize("quantity", [True, False])
@@ -214,21 +276,21 @@ def test_quantities_may_be_missing(table):
     assert legend_of(display.ax_) == ["missing"]
 
 
-def test_one_feature_lies_on_a_line(table):
+def test_the_second_component_of_one_feature_is_zero(table):
     dae = small(n_components=1, representation="latent").fit(table)
     display = FeaturesDisplay.from_estimator(dae, table)
     np.testing.assert_allclose(np.ptp(display.components, axis=0)[1], 0, atol=1e-6)
     np.testing.assert_allclose(display.explained_variance_ratio, [1, 0], atol=1e-6)
 
 
-def test_labels_must_be_as_many_as_rows(table):
+def test_labels_of_another_length_are_refused(table):
     with pytest.raises(
         ValueError, match=r"inconsistent numbers of samples: \[120, 7\]"
     ):
         FeaturesDisplay.from_estimator(small().fit(table), table, [0] * 7)
 
 
-def test_images_stand_one_above_the_other(digits):
+def test_clean_given_and_repaired_images_are_lines_of_the_picture(digits):
     X, X_noisy = (X.astype(int) for X in digits[:2])
     dae = small(scaling="minmax").fit(X)
     display = ReconstructionDisplay.from_estimator(
@@ -245,11 +307,11 @@ def test_images_stand_one_above_the_other(digits):
 
 def test_images_of_another_size_are_refused(digits):
     dae = small().fit(digits[0])
-    with pytest.raises(ValueError, match=r"64 pixels.*\(8, 9\), which makes 72"):
+    with pytest.raises(ValueError, match=r"64 pixels.*\(8, 9\), which has 72"):
         ReconstructionDisplay.from_estimator(dae, digits[0], image_shape=(8, 9))
     with pytest.raises(ValueError, match=r"'image_shape' .* Got 64, which"):
         ReconstructionDisplay.from_estimator(dae, digits[0], image_shape=64)
-    with pytest.raises(ValueError, match=r"'X_clean' must hold.*\(8, 64\).*\(2, 64\)"):
+    with pytest.raises(ValueError, match=r"'X_clean' must have.*\(2, 64\).*\(8, 64\)"):
         ReconstructionDisplay.from_estimator(
             dae, digits[0], image_shape=(8, 8), X_clean=digits[0][:2]
         )
@@ -276,14 +338,14 @@ def test_images_of_three_channels_are_coloured(digits):
     ("image_shape", "message"),
     [(None, "must be given"), ((4, 4, 4), r"1 or 3 channels .* \(4, 4, 4\)")],
 )
-def test_images_of_no_shape_are_refused(digits, image_shape, message):
+def test_images_without_a_valid_shape_are_refused(digits, image_shape, message):
     dae = small(max_iter=1).fit(digits[0])
     with pytest.raises(ValueError, match=message):
         ReconstructionDisplay.from_estimator(dae, digits[0], image_shape=image_shape)
 
 
 @pytest.mark.parametrize("library", [pd, pl, np])
-def test_odd_cells_are_shown_with_what_was_expected(library):
+def test_anomalous_cells_are_shown_with_the_prediction(library):
     rng = np.random.default_rng(0)
     a = rng.normal(size=200)
     columns = {"a": a, "b": a + 0.01 * rng.normal(size=200), "c": -a, "d": np.ones(200)}
@@ -320,7 +382,7 @@ def test_missing_cells_and_long_names_of_levels(small):
 
 
 @pytest.mark.parametrize("display", [LossCurveDisplay, FeaturesDisplay])
-def test_only_fitted_transformers_are_shown(display, table):
+def test_unfitted_transformers_are_refused(display, table):
     arguments = [table] if display is FeaturesDisplay else []
     with pytest.raises(NotFittedError):
         display.from_estimator(small(), *arguments)
@@ -335,13 +397,17 @@ def test_only_fitted_transformers_are_shown(display, table):
         (CellErrorsDisplay, {"X": np.ones((2, 5))}),
     ],
 )
-def test_a_pipeline_has_a_part_to_show(display, arguments, table):
+def test_a_pipeline_is_refused_and_the_error_names_the_part_to_pass(
+    display, arguments, table
+):
     pipeline = Pipeline([("dae", small())]).fit(table)
-    with pytest.raises(TypeError, match=r"must be a fitted .* such as pipeline\[-1\]"):
+    with pytest.raises(
+        TypeError, match=r"must be a fitted .* for example pipeline\[-1\]"
+    ):
         display.from_estimator(pipeline, **arguments)
 
 
-def test_one_row_has_no_principal_components(table):
+def test_principal_components_need_two_rows(table):
     with pytest.raises(ValueError, match=r"at least two rows .* Got 1"):
         FeaturesDisplay.from_estimator(small().fit(table), table[:1])
 
@@ -355,7 +421,7 @@ def test_rows_may_be_sparse(digits):
     np.testing.assert_array_equal(display.images["given"].reshape(8, 64), digits[1][:8])
 
 
-def test_without_matplotlib_the_error_says_what_to_install():
+def test_without_matplotlib_the_error_names_the_package_to_install():
     code = """
 import sys
 sys.modules["matplotlib"] = sys.modules["matplotlib.pyplot"] = None
@@ -375,7 +441,7 @@ except ImportError as error:
 
 
 @pytest.mark.parametrize("library", [pd, pl, np], ids=["pandas", "polars", "numpy"])
-def test_repaired_cells_are_marked_and_say_what_they_were(table, library):
+def test_repaired_cells_are_marked_and_show_the_clean_value(table, library):
     table = table.round(2)
     table[2, 3] = np.nan  # Missing in both: not changed.
     given = table.copy()
@@ -411,7 +477,7 @@ def test_without_clean_rows_missing_cells_are_marked_and_few_columns_shown():
 
 def test_clean_rows_of_another_shape_are_refused(table):
     dae = small().fit(table)
-    with pytest.raises(ValueError, match=r"'X_clean' must hold.*\(6, 5\).*\(6, 4\)"):
+    with pytest.raises(ValueError, match=r"'X_clean' must have.*\(6, 4\).*\(6, 5\)"):
         RepairedCellsDisplay.from_estimator(dae, table, X_clean=table[:, :4])
 
 
