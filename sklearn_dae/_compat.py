@@ -1,6 +1,6 @@
-"""Check the versions of the libraries, and handle what differs between them.
+"""Check the versions of the libraries, and handle their differences.
 
-Each difference names the version from which on its code here can be deleted.
+A comment at each difference names the version from which its code can be deleted.
 """
 
 from __future__ import annotations
@@ -21,18 +21,18 @@ OLDEST_OPTIONAL = {"pandas": "2.2.0", "polars": "1.0.0"}
 
 
 def as_tuple(number: str) -> tuple[int, ...]:
-    """Return the numbers of a release, "2.4.0+cpu" as (2, 4, 0)."""
+    """Convert a version to a tuple of numbers: "2.4.0+cpu" to (2, 4, 0)."""
     return tuple(map(int, re.findall(r"\d+", number)[:3]))
 
 
 def check_versions(oldest: dict[str, str]) -> None:
-    """Raise ImportError if an installed library is older than `oldest` says."""
+    """Raise ImportError if an installed library is older than in `oldest`."""
     installed = {}
     for library in oldest:
         try:
             installed[library] = version(library)
         except PackageNotFoundError:
-            continue  # Its own import says so.
+            continue  # Its own import will raise an error.
     too_old = [
         library
         for library, number in installed.items()
@@ -51,12 +51,12 @@ def check_versions(oldest: dict[str, str]) -> None:
 check_versions(OLDEST_REQUIRED)
 
 
-# torch < 2.10: functions that draw a tensor like another one take no generator.
+# torch < 2.10: these functions take no generator.
 DRAW_LIKE = ("rand_like", "randn_like", "randint_like")
 
 
 def check_takes_generator(function: Callable[..., Any]) -> None:
-    """Raise ValueError if a function of PyTorch cannot draw from a given generator."""
+    """Raise ValueError if a function of PyTorch does not take a generator."""
     if function.__name__ in DRAW_LIKE and as_tuple(version("torch")) < (2, 10):
         raise ValueError(
             f"The modules that 'network' builds draw initial weights by torch."

@@ -60,9 +60,9 @@ from ._tables.layout import Layout
 from ._training.fit import check_device, fit_net
 from ._training.net import TrainingParameters, check_callbacks
 
-# Number of groups of cells that `score` hides in turn.
+# `score` hides one of this number of groups of cells at a time.
 N_HIDDEN_GROUPS = 5
-# Remedies that are added to errors of NumPy and scikit-learn, by a part of the error.
+# Remedies to add to errors of NumPy and scikit-learn, by a part of the error.
 REMEDIES = {
     "could not convert": "Name columns of text in 'categorical_features', or pass a "
     "DataFrame, where their dtype tells.",
@@ -73,230 +73,241 @@ REMEDIES = {
 
 
 class DenoisingAutoencoderTransformer(TransformerMixin, BaseEstimator):
-    """Learn features of a table by repairing it.
+    """Learn features of a table by denoising it.
 
-    In training, every mini-batch is corrupted and a small neural network is asked for
-    the clean one [1]_. To do so its encoder must learn how the columns hang together;
-    what its layers compute from clean rows become the features. The same network
-    repairs rows (`reconstruct`), fills missing cells (`impute`) and tells how odd rows
-    and cells are (`score_samples`, `cell_errors`).
+    In training, noise corrupts every mini-batch, and a small neural network predicts
+    the clean mini-batch [1]_. To do this, the encoder must learn how the columns depend
+    on each other. The features of a row are the outputs of the layers for the clean
+    row. The same network repairs rows (`reconstruct`), fills missing cells (`impute`)
+    and scores anomalies, by row (`score_samples`) and by cell (`cell_errors`).
 
-    Columns of numbers are scaled inside, columns of categories need no encoding, and
-    missing values are allowed everywhere.
+    Numeric columns are scaled internally. Categorical columns need no encoding. Missing
+    values are allowed everywhere.
 
     Parameters
     ----------
     n_components : int, default=256
-        Number of units of the latent layer, the innermost one. May exceed the number of
-        columns: it is the noise that keeps the network from copying its input.
+        Number of units of the latent layer, the innermost layer. With the default
+        ``representation="stack"`` the number of output columns is larger than this,
+        because the stack also holds the inputs and the other encoder layers;
+        ``representation="latent"`` gives `n_components` columns. `n_components` may
+        exceed the number of columns of the table: the noise keeps the network from
+        copying its input.
 
     network : "mlp" or callable, default="mlp"
         The encoder and the decoder.
 
-        - "mlp": dense layers, shaped by `hidden_layer_sizes` and `activation`.
+        - "mlp": dense layers. `hidden_layer_sizes` and `activation` describe them.
         - :class:`ConvNetwork`: convolutional layers, for rows that are images.
-        - callable ``network(n_inputs, n_components)``: returns a pair of
-          :class:`torch.nn.Module`, built anew at every call: the encoder, from
-          tensors of shape (n_rows, n_inputs) to (n_rows, n_components), and the
-          decoder, back to (n_rows, n_inputs). An input is a scaled number less its
-          column's mean, or one place of the one-hot code of a category, and 0.0 where
-          the cell is missing; an output is the same number, to which the mean is added,
-          or a logit: of a level, or with ``loss="log_loss"`` of a number. If the
-          encoder has a method ``stack(inputs)`` it returns a list of tensors of shape
-          (n_rows, any), its own output last, which the stack is made of.
+        - callable ``network(n_inputs, n_components)``: builds and returns a pair of
+          :class:`torch.nn.Module`, new ones at every call. The first is the encoder. It
+          maps tensors of shape (n_rows, n_inputs) to (n_rows, n_components). The second
+          is the decoder. It maps these back to (n_rows, n_inputs). An input is a scaled
+          number minus the mean of its column, or one entry of the one-hot code of a
+          category. It is 0.0 where the cell is missing. An output for a number is the
+          number, to which the mean is added; with ``loss="log_loss"`` it is a logit. An
+          output for a level of a category is a logit. The encoder may have a method
+          ``stack(inputs)``. It returns a list of tensors of shape (n_rows, any), and
+          the last one is the output of the encoder. The "stack" is made of them.
 
-        Initial weights that are drawn by PyTorch when the pair is built follow
-        `random_state`. Modules must not draw at random later, as dropout does: the
-        noise is there to regularise. Those with `requires_grad` False stay as they are.
-        If the callable has `get_params`, as a
-        :class:`~sklearn.base.BaseEstimator` has, its parameters can be searched,
-        as ``network__channels``. To pickle or to search in several processes,
-        define functions and modules in an importable module, not as lambdas.
+        `random_state` determines the initial weights that PyTorch draws while the pair
+        is built. Modules must not draw random numbers later, as dropout does; the noise
+        regularizes the network. Parameters with `requires_grad` False are not trained.
+        If the callable has `get_params`, as a :class:`~sklearn.base.BaseEstimator` has,
+        a search can set its parameters, for example ``network__channels``. To pickle
+        the transformer, or to search with several processes, define functions and
+        modules in a module that can be imported, not as lambdas.
 
     hidden_layer_sizes : array-like of shape (n_layers,) or int, default=(256, 256)
-        Number of units of the encoder's layers before the latent one. The decoder
-        mirrors them if `representation` is "latent", and is one linear layer else. Only
-        used when ``network="mlp"``.
+        Number of units of the encoder layers before the latent layer. With
+        ``representation="latent"`` the decoder has the same layers in reverse order.
+        With "stack" the decoder is one linear layer. Only used when ``network="mlp"``.
 
     activation : {"identity", "logistic", "tanh", "relu", "gelu", "silu"}, \
             default="relu"
-        Activation function of the layers, as in
-        :class:`~sklearn.neural_network.MLPClassifier`, and two of PyTorch's. Only used
+        Activation function of the layers. The names are those of
+        :class:`~sklearn.neural_network.MLPClassifier` and two of PyTorch. Only used
         when ``network="mlp"``.
 
     representation : {"stack", "latent"}, default="stack"
         The features.
 
-        - "stack": the network's inputs (the scaled numbers, smoothly clipped at ten
-          standard deviations [3]_, how far each has come through six quantile bins of
-          its column [4]_, and the one-hot codes of categories), then the output of all
-          encoder layers, first layer first, side by side. Each of these blocks is
-          divided by one number, so that they vary alike, by 1 a feature on average.
-          Wide features help linear models, neighbours and clusterers most. With more
-          than 64 columns of numbers there are fewer bins, with more than 192 none; more
-          than 1024 inputs are left out. A `network` of its own is given no bins and
-          clips at a thousand deviations.
-        - "latent": the output of the latent layer only, `n_components` of them. The
-          latent layer of "mlp" is then linear, as a bottleneck should be.
+        - "stack": the inputs of the network, then the outputs of all encoder layers,
+          first layer first. The inputs are the scaled numbers, smoothly clipped at ten
+          standard deviations [3]_; six quantile bins of each numeric column, encoded
+          piecewise linearly [4]_; and the one-hot codes of categories. Each block (the
+          inputs, or one layer) is divided by one number, so that the variance of a
+          feature is 1 on average in each block. Wide features are best for linear
+          models, nearest neighbours and clustering. Tables with more than 64 numeric
+          columns get fewer bins, and tables with more than 192 get none. If there are
+          more than 1024 inputs, they are left out. A `network` of your own gets no
+          bins, and clips at a thousand standard deviations.
+        - "latent": the output of the latent layer only, `n_components` features. The
+          latent layer of "mlp" is then linear.
 
     noise : {"swap", "masking", "salt_and_pepper", "gaussian"}, list, dict, callable \
             or None, default="swap"
         How training cells are corrupted. A missing cell stays missing.
 
-        - "swap": a cell takes the value of the same column in a training row drawn
-          at random, for each cell anew. Where that row has the same value, the cell
-          does not change: in a balanced binary column, half of the time.
-        - "masking": a cell is hidden. The network is given the column's mean instead,
-          exactly as for a missing cell, so this trains for missing values.
-        - "salt_and_pepper": a cell becomes its column's smallest or largest training
-          value, with equal chances.
-        - "gaussian": normal noise is added to every cell. Under ``scaling="minmax"``
-          the result is clipped to the valid range [0, 1].
-        - list of such names, or callables: applied in turn, all with `noise_factor`.
+        - "swap": a cell takes the value of the same column in a training row. The row
+          is drawn at random for each cell. If that row has the same value, the cell
+          does not change. In a balanced binary column this happens half of the time.
+        - "masking": a cell is hidden. The network gets the mean of the column instead,
+          exactly as for a missing cell. So this trains for missing values.
+        - "salt_and_pepper": a cell takes the smallest or the largest training value of
+          its column, with equal probability.
+        - "gaussian": normal noise is added to every cell. With ``scaling="minmax"`` the
+          result is clipped to the valid range [0, 1].
+        - list of such names, or callables: applied in turn. `noise_factor` holds for
+          all of them.
         - dict from column name (or position) to a name or a list of names. Columns
-          left out are not corrupted.
-        - callable ``noise(X, noise_factor, rng)``: is given a copy of the scaled rows
-          `X` of one or more batches, of shape (n_rows, n_numeric), the numeric columns
-          with NaN where a cell is missing, `noise_factor` as an array of shape
-          (n_numeric,) and a :class:`numpy.random.Generator`, and returns the corrupted
-          rows, with NaN where a cell is hidden. Categories are left alone.
-        - None: no corruption, a plain autoencoder.
+          that are not in the dict are not corrupted.
+        - callable ``noise(X, noise_factor, rng)``: returns the corrupted rows, with NaN
+          where a cell is hidden. `X` is a copy of the scaled rows of one or more
+          batches, of shape (n_rows, n_numeric). It has the numeric columns only, with
+          NaN where a cell is missing. `noise_factor` is an array of shape (n_numeric,),
+          and `rng` a :class:`numpy.random.Generator`. Categories are not corrupted.
+        - None: no corruption. The network is then a plain autoencoder.
 
-        "salt_and_pepper" and "gaussian" swap categories, with `noise_factor` as the
-        probability (all of them from 1.0 on).
+        "salt_and_pepper" and "gaussian" swap categories. `noise_factor` is then the
+        probability of a swap; from 1.0 on, all categories are swapped.
 
     noise_factor : float, array-like of shape (n_features,) or dict, default=0.2
-        Strength of the corruption, for all columns, for each one, or by column name
-        (or position), where columns left out are not corrupted. For "swap", "masking"
-        and "salt_and_pepper" the probability, in [0, 1], that a cell is corrupted; for
-        "gaussian" the standard deviation of the noise, in units of the scaled column.
-        The parameter most worth a search.
+        Strength of the corruption: one number for all columns, one for each column, or
+        a dict by column name (or position). Columns that are not in the dict are not
+        corrupted. For "swap", "masking" and "salt_and_pepper" it is the probability, in
+        [0, 1], that a cell is corrupted. For "gaussian" it is the standard deviation of
+        the noise, in units of the scaled column. If you search only one parameter,
+        search this one.
 
     loss : {"squared_error", "absolute_error", "log_loss"}, default="squared_error"
-        Error of a reconstructed number; that of a category is its cross-entropy, in
-        units of the column's entropy. "log_loss" is the binary cross-entropy and needs
-        values in [0, 1], as ``scaling="minmax"`` gives; the reconstruction then stays
-        within the training range.
+        Error of a reconstructed number. The error of a reconstructed category is always
+        the cross-entropy divided by the entropy of the column. "log_loss" is the binary
+        cross-entropy. It needs values in [0, 1], as ``scaling="minmax"`` gives. The
+        reconstruction then stays in the training range.
 
     emphasis : float, default=0.8
-        Weight, in (0, 1], of corrupted cells in the loss; intact ones weigh
-        ``1 - emphasis`` [2]_. 0.5 is neutral. With 1.0, which needs some noise, only
-        corrupted cells count.
+        Weight of corrupted cells in the loss, in (0, 1]. The weight of intact cells is
+        ``1 - emphasis`` [2]_. With 0.5 both weights are equal. With 1.0 only corrupted
+        cells count, so some noise is needed.
 
     scaling : {"standard", "minmax", "quantile"} or None, default="standard"
-        How columns are scaled before they reach the network: to mean 0 and variance 1,
-        to the range [0, 1], to a normal distribution by quantiles, or not at all.
-        Columns of numbers count in the loss in proportion to their spread after
-        scaling, a column of categories as much as an average one of numbers.
-        "quantile" is not for sparse tables.
+        How numeric columns are scaled before they reach the network. "standard" gives
+        mean 0 and variance 1, "minmax" the range [0, 1], "quantile" a normal
+        distribution by quantiles. None does not scale. The weight of a numeric column
+        in the loss grows with its variance after scaling. A categorical column has the
+        weight of an average numeric column. "quantile" does not take sparse tables.
 
     categorical_features : array-like of bool, int or str, "from_dtype" or None, \
             default="from_dtype"
         The categorical columns, as in
         :class:`~sklearn.ensemble.HistGradientBoostingClassifier`.
 
-        - "from_dtype": the columns of a DataFrame that are of strings, objects,
-          categories (pandas categorical, polars Categorical and Enum) or booleans; an
-          array has none.
-        - array-like: a mask of shape (n_features,), positions (integers are never
-          names), or column names. All other columns must be of numbers.
+        - "from_dtype": the columns of a DataFrame whose dtype is string, object,
+          categorical (pandas categorical, polars Categorical and Enum) or boolean. An
+          array has no categorical columns.
+        - array-like: a mask of shape (n_features,), positions, or column names.
+          Integers are positions, never names. All other columns must be numeric.
         - None: no column is categorical.
 
-        A categorical cell is corrupted, hidden and given back as a whole. A level that
-        was not seen in `fit` tells the network nothing, as if missing.
+        A categorical cell is corrupted, hidden and reconstructed as a whole. A level
+        that was not seen in `fit` has the same effect on the network as a missing cell.
 
     min_frequency : int or float, default=None
-        Levels of a categorical column that are rarer are grouped: an int in [1, inf)
-        is a number of rows, a float in (0, 1) a share of them. See
-        :class:`~sklearn.preprocessing.OneHotEncoder`.
+        Smallest frequency of a level of a categorical column. Rarer levels are grouped.
+        An int in [1, inf) is a number of rows. A float in (0, 1) is a fraction of the
+        rows. See :class:`~sklearn.preprocessing.OneHotEncoder`.
 
     max_categories : int or None, default=128
-        Largest number of levels of a categorical column, counting as one the group of
-        the rarest ones that do not fit in. What is decoded as that group becomes its
-        most frequent level. None: no limit; every level costs one row of weights at
-        both ends of the network, and a cell more than one byte beyond 128 levels.
+        Largest number of levels of a categorical column. If there are more, the rarest
+        levels form one group, which counts as one level. A cell decoded as the group
+        gets the most frequent level of the group. None means no limit. Each level needs
+        weights in the first and in the last layer. A column of more than 128 levels
+        needs more than one byte for each cell.
 
     learning_rate_init : float, default=0.002
-        Initial learning rate of Adam. It falls to 0 along a half cosine over
-        `max_iter` epochs, and stays in `partial_fit`.
+        Initial learning rate of Adam. In `fit` it falls to 0 along half a cosine over
+        `max_iter` epochs. In `partial_fit` it is constant.
 
     batch_size : int or "auto", default="auto"
-        Largest number of rows of a mini-batch. "auto" takes a fortieth of the rows that
-        a call is given, but at least 32 and at most 256.
+        Largest number of rows of a mini-batch. "auto" is the number of rows of the call
+        divided by 40, but at least 32 and at most 256.
 
     max_iter : int or "auto", default="auto"
-        Number of epochs, or the largest number with `early_stopping`. "auto" takes as
-        many as make about 1000 updates of the weights, and one on very large tables.
-        More hardly change how good features are, but repair and fill cells better.
+        Number of epochs. With `early_stopping` it is the largest number of epochs.
+        "auto" takes enough epochs for about 1000 updates of the weights, and one epoch
+        for very large tables. More epochs hardly improve the features, but they improve
+        `reconstruct` and `impute`.
 
     weight_decay : float, default=0.01
         Decoupled weight decay of Adam (AdamW), in [0, inf).
 
     early_stopping : bool, default=False
-        Whether to set aside `validation_fraction` of the rows, to stop when the loss
-        on them no longer falls, and to restore the weights with the best one. They are
-        corrupted in the same way in all epochs. Scales and levels are learned from all
-        rows. Not for `partial_fit`.
+        Whether to stop training when the loss on validation rows no longer falls.
+        `validation_fraction` of the rows are set aside as validation rows. The weights
+        with the smallest validation loss are restored. The validation rows have the
+        same corruption in all epochs. Scales and levels are learned from all rows.
+        `partial_fit` does not support it.
 
     validation_fraction : float, default=0.1
-        Share of the rows set aside, in (0, 1). Only used when `early_stopping` is True.
+        Fraction of the rows to set aside, in (0, 1). Only used when `early_stopping` is
+        True.
 
     n_iter_no_change : int, default=20
-        Number of epochs in a row without a fall of the validation loss by `tol` after
-        which training stops. Only used when `early_stopping` is True.
+        Training stops when the validation loss has not fallen by at least `tol` for
+        this number of consecutive epochs. Only used when `early_stopping` is True.
 
     tol : float, default=1e-4
-        Smallest fall of the validation loss that counts. Only used when
-        `early_stopping` is True.
+        Smallest fall of the validation loss that counts as an improvement. Only used
+        when `early_stopping` is True.
 
     warm_start : bool, default=False
-        Whether `fit` goes on from the weights of the previous call, with a new
-        optimizer, instead of starting anew. The network must be the same, and what the
-        first call learned of the columns (kinds, scales, levels) is kept: parameters
-        about them have no effect on later calls.
+        Whether `fit` continues from the weights of the previous call, with a new
+        optimizer. Otherwise it starts from new weights. The network must be the same.
+        What the first call learned about the columns (their kinds, scales and levels)
+        is kept. Parameters about columns have no effect on later calls.
 
     callbacks : list of skorch callbacks or None, default=None
-        Called by :class:`skorch.NeuralNet` during training, see
-        :class:`skorch.callbacks.Callback`. There is a "valid_loss" to monitor only when
-        `early_stopping` is True. Callbacks that set the learning rate or freeze
-        parameters (`LRScheduler`, `ParamMapper` and its subclasses) are refused, and
-        `BatchScoring`. The function of an `EpochScoring` is given the net and a dataset
-        of the training or validation rows, which ``net.predict`` takes, and no `y`.
+        Callbacks that :class:`skorch.NeuralNet` calls during training, see
+        :class:`skorch.callbacks.Callback`. "valid_loss" can be monitored only when
+        `early_stopping` is True. Callbacks that set the learning rate (`LRScheduler`),
+        that freeze parameters (`ParamMapper` and its subclasses), and `BatchScoring`
+        are refused. The function of an `EpochScoring` gets the net, a dataset of the
+        training or validation rows, which ``net.predict`` takes, and no `y`.
 
     device : str, default="cpu"
         PyTorch device of the computations, such as "cpu" or "cuda".
 
     random_state : int, RandomState instance or None, default=None
         Determines random number generation for the initial weights, the order of the
-        rows, the corruption, the validation rows and the subsample that quantiles are
-        estimated from. Pass an int for reproducible results across calls; the global
-        generators of NumPy and PyTorch are neither used nor changed.
+        rows, the corruption, the validation rows and the subsample for quantiles. Pass
+        an int for reproducible results across calls. The global generators of NumPy and
+        PyTorch are neither used nor changed.
 
     verbose : bool or int, default=False
-        Whether to show one live line of progress (1 or True), with the losses and the
-        time left, or to print a line every epoch (2).
+        Whether to show progress. 1 or True shows one live line, with the losses and the
+        remaining time. 2 prints one line per epoch.
 
     Attributes
     ----------
     net_ : skorch.NeuralNet
-        The trained network, fit for prediction only.
+        The trained network. It can predict, but not continue training.
 
     n_iter_ : int
-        Number of epochs run, over all calls of `fit` with `warm_start`, and of
-        `partial_fit`, each of which runs one over its rows.
+        Number of epochs, over all calls of `fit` with `warm_start` and of
+        `partial_fit`. Each call of `partial_fit` is one epoch over its rows.
 
     loss_curve_ : list of float of length `n_iter_`
-        Training loss of each epoch, under noise. 1.0 is what predicting every column's
-        mean costs.
+        Training loss of each epoch, with noise. A loss of 1.0 is that of predicting the
+        mean of every column.
 
     validation_loss_curve_ : list of float
-        Loss on the validation rows after each epoch with `early_stopping`; empty
-        without. NaN for epochs without it if `warm_start` has gone on from or to some
-        with it.
+        Validation loss after each epoch. Empty without `early_stopping`. With
+        `warm_start`, epochs of calls with ``early_stopping=False`` are NaN.
 
     best_loss_ : float
-        Smallest validation loss with `early_stopping`, else smallest training loss;
-        infinite if Ctrl-C came in the first epoch.
+        Smallest validation loss with `early_stopping`, otherwise smallest training
+        loss. Infinite if Ctrl-C ended training in the first epoch.
 
     n_features_in_ : int
         Number of features seen during `fit`.
@@ -314,17 +325,18 @@ class DenoisingAutoencoderTransformer(TransformerMixin, BaseEstimator):
 
     Notes
     -----
-    Columns without two different values, or without any, are not learned: they are
-    reconstructed as their one value, or 0, or the first level their dtype declares.
+    The network learns nothing about constant columns and columns without any value. A
+    constant column is reconstructed as its value. A column without any value is
+    reconstructed as 0, or as the first level that its dtype declares.
 
-    A table of one column can be fitted, but there is nothing to learn from: cells are
-    repaired from the other cells of their row.
+    A cell is repaired from the other cells of its row. So a table of one column can be
+    fitted, but there is nothing to learn.
 
-    A fitted transformer holds weights and summaries of the columns, no rows. To tell
-    rare levels from unseen ones it holds the names of all levels: leave out columns of
-    names or identifiers that must not be handed on.
+    A fitted transformer holds weights and summaries of the columns, but no rows. It
+    holds the names of all levels, also of rare ones, to tell them from unseen levels.
+    Leave out identifier columns, such as names of persons, before you share it.
 
-    Ctrl-C ends training early: the weights so far are kept, with a warning.
+    Ctrl-C ends training early. The current weights are kept, with a warning.
 
     References
     ----------
@@ -352,7 +364,7 @@ class DenoisingAutoencoderTransformer(TransformerMixin, BaseEstimator):
     (150, 4)
     """
 
-    # Where scikit-learn's HTML representation and its tooltips link to.
+    # The links of scikit-learn's HTML representation and its tooltips.
     _doc_link_module = "sklearn_dae"
     _doc_link_template = (
         "https://sklearn-dae.readthedocs.io/en/stable/generated/"
@@ -457,14 +469,14 @@ class DenoisingAutoencoderTransformer(TransformerMixin, BaseEstimator):
 
     @_fit_context(prefer_skip_nested_validation=True)
     def fit(self, X, y=None):
-        """Learn the columns, then train the network to repair corrupted rows.
+        """Learn the columns and train the network.
 
         Parameters
         ----------
         X : array-like, sparse matrix or DataFrame of shape (n_samples, n_features)
-            Training rows, at least two, with any missing cells as NaN, None, pandas'
-            NA or polars' null. A sparse matrix holds numbers only and is made dense
-            some rows at a time.
+            Training rows, at least two. Missing cells are NaN, None, NA of pandas or
+            null of polars. A sparse matrix holds numbers only. It is made dense a few
+            rows at a time.
         y : Ignored
             Not used, present for API consistency by convention.
 
@@ -476,69 +488,71 @@ class DenoisingAutoencoderTransformer(TransformerMixin, BaseEstimator):
         Raises
         ------
         ValueError
-            If a parameter or `X` is not as stated.
+            If a parameter or `X` is invalid.
         FloatingPointError
-            If training diverges: the loss is no longer finite.
+            If training diverges, so that the loss is not finite.
         """
         with self._all_or_nothing():
             return self._fit(X)
 
     def _check_can_stream(self):
-        """Raise AttributeError where there is no `partial_fit`."""
+        """Raise AttributeError if `partial_fit` is not available."""
         if self.early_stopping:
             raise AttributeError(
-                "partial_fit does not support early_stopping=True: it goes once over "
-                "the rows that it is given. Set early_stopping=False, and compare "
-                "`score` on rows that you keep back to know when to stop."
+                "partial_fit does not support early_stopping=True, because each call "
+                "is one pass over its rows. Set early_stopping=False. To decide when "
+                "to stop, compare `score` on rows that you set aside."
             )
         return True
 
     @available_if(_check_can_stream)
     @_fit_context(prefer_skip_nested_validation=True)
     def partial_fit(self, X, y=None):
-        """Go on training by one pass over further rows, as of a stream.
+        """Continue training with one pass over more rows.
 
-        The first call learns the columns as `fit` does, and all that it learns of them
-        is final: kinds, scales, levels, bins, the range of "salt_and_pepper". So let
-        the first rows be many and well shuffled. A column that is constant in them is
-        not learned at all, a level that they lack counts as missing from then on, and
-        with ``loss="log_loss"`` no later number may lie outside of their range.
+        The first call learns the columns as `fit` does. What it learns is final: kinds,
+        scales, levels, quantile bins and the range of "salt_and_pepper". So the first
+        rows should be many, and shuffled. The network learns nothing about a column
+        that is constant in them. A level that they do not have counts as missing later.
+        With ``loss="log_loss"`` no later number may be outside of their range.
 
-        Shuffle the rows of later calls, too: swap noise draws from the rows of its
-        call, and what was seen last is remembered best. The scale of the stack's
-        blocks is that of the last call's features, or of the last thousand rows'.
+        Shuffle the rows of later calls, too. Swap noise draws from the rows of its
+        call, and the network remembers the last rows best. The scale of each block of
+        the stack is that of the last call's features, or of the last thousand rows if
+        that call had fewer.
 
-        The optimizer goes on where it was, and so does the generator, also after
-        pickling: the same rows in the same calls give the same bits. The learning rate
-        stays at `learning_rate_init`, for nobody knows where a stream ends. What is
-        used of the network is an average of its weights, over about the last fifth of
-        all updates. `max_iter` is not used. After `fit`, training goes on from its
-        weights and columns, with a new optimizer.
+        The optimizer and the generator continue where they stopped, also after
+        pickling. So the same rows in the same calls give the same bits. The learning
+        rate is constant, because the length of a stream is unknown. The network that is
+        used has averaged weights, over about the last fifth of all updates. `max_iter`
+        is not used. After `fit`, training continues from its weights and columns, with
+        a new optimizer.
 
         Parameters
         ----------
         X : array-like, sparse matrix or DataFrame of shape (n_samples, n_features)
-            Training rows, as in `fit`; in later calls one is enough, and the columns
-            must be the same. They are all in memory: a stream is as many calls.
+            Training rows, as in `fit`. Later calls may have one row, and must have the
+            same columns. All rows of a call are in memory. Make several calls for a
+            table that is larger than the memory.
         y : Ignored
             Not used, present for API consistency by convention.
 
         Returns
         -------
         self : object
-            The fitted transformer, fit for use after every call.
+            The fitted transformer. It can be used after every call.
 
         Raises
         ------
         AttributeError
             If `early_stopping` is True.
         ValueError
-            If a parameter or `X` is not as stated.
+            If a parameter or `X` is invalid.
         FloatingPointError
-            If training diverges: the loss is no longer finite.
+            If training diverges, so that the loss is not finite.
         KeyboardInterrupt
-            If Ctrl-C comes during training. As after any error, the transformer is
-            what it was before the call.
+            If Ctrl-C is pressed during training. As after any error, the transformer is
+            the same as before the call.
         """
         with self._all_or_nothing():
             return self._partial_fit(X)
@@ -549,7 +563,7 @@ class DenoisingAutoencoderTransformer(TransformerMixin, BaseEstimator):
         Parameters
         ----------
         X : array-like, sparse matrix or DataFrame of shape (n_samples, n_features)
-            Rows, of the columns that `fit` has seen.
+            Rows with the columns of `fit`.
 
         Returns
         -------
@@ -563,20 +577,21 @@ class DenoisingAutoencoderTransformer(TransformerMixin, BaseEstimator):
         return X_new
 
     def inverse_transform(self, X):
-        """Turn features back into rows of the table, through the decoder.
+        """Decode features to rows of the table.
 
         Parameters
         ----------
         X : array-like of shape (n_samples, n_features_out) or \
                 (n_samples, n_components)
-            Features as `transform` gives them, or those of the latent layer alone,
-            which are the last `n_components` of the stack.
+            Features from `transform`, or those of the latent layer only. The latter
+            are the last `n_components` of the stack.
 
         Returns
         -------
         X_original : ndarray or DataFrame of shape (n_samples, n_features)
-            Rows in the units, the order and the dtypes of the training table, and of
-            its kind: pandas, polars, or else an array.
+            Rows in the units of the training table, with its columns and dtypes. A
+            DataFrame of the same library if the training table was one, otherwise an
+            array.
         """
         check_is_fitted(self)
         check_collected(X)
@@ -602,42 +617,43 @@ class DenoisingAutoencoderTransformer(TransformerMixin, BaseEstimator):
         return self._layout.write(expected, index)
 
     def reconstruct(self, X):
-        """Repair rows: what the network makes of each cell, given its whole row.
+        """Repair rows: predict each cell from the whole row.
 
-        The same as ``inverse_transform(transform(X))`` up to rounding, with the index
-        of a pandas DataFrame.
+        The result is that of ``inverse_transform(transform(X))`` up to rounding. It has
+        the index of `X`, if `X` is a pandas DataFrame.
 
         Parameters
         ----------
         X : array-like, sparse matrix or DataFrame of shape (n_samples, n_features)
-            Rows, of the columns that `fit` has seen.
+            Rows with the columns of `fit`.
 
         Returns
         -------
         X_repaired : ndarray or DataFrame of shape (n_samples, n_features)
-            Rows without missing cells, as from `inverse_transform`.
+            Rows without missing cells, in the format of `inverse_transform`.
         """
         expected = self._expected(self._read(X))
         return self._layout.write(expected, index_of(X))
 
     def impute(self, X):
-        """Fill missing cells with what the network expects; touch no other cell.
+        """Fill missing cells with the predictions of the network.
 
-        Levels that were not seen in `fit` are no missing cells, and stay.
+        All other cells stay the same. Levels that were not seen in `fit` are not
+        missing, so they stay, too.
 
-        Train with ``noise="masking"`` for this, alone or in a list: it hides cells and
-        asks for them, which is the very task.
+        Train with ``noise="masking"`` for this, alone or in a list. It hides cells, so
+        the network learns to predict hidden cells.
 
         Parameters
         ----------
         X : array-like, sparse matrix or DataFrame of shape (n_samples, n_features)
-            Rows, of the columns that `fit` has seen.
+            Rows with the columns of `fit`.
 
         Returns
         -------
         X_filled : ndarray, sparse matrix or DataFrame of shape (n_samples, n_features)
-            The rows without missing cells, of the kind of the training table, or as a
-            CSR matrix if `X` is sparse.
+            The rows without missing cells, in the format of the training table. A CSR
+            matrix if `X` is sparse.
         """
         table = self._read(X)
         if issparse(table.numeric):
@@ -645,12 +661,12 @@ class DenoisingAutoencoderTransformer(TransformerMixin, BaseEstimator):
         return self._layout.fill(X, table, self._expected(table))
 
     def score(self, X, y=None):
-        """How well hidden cells are predicted from the rest of their row.
+        """Measure how well hidden cells are predicted from the rest of their row.
 
-        The cells of `X` are dealt at random, always in the same way, into five groups.
-        Each group is hidden in turn and predicted. So the score depends neither on
-        `noise` nor on `noise_factor`, `loss` or `scaling`, and a search may compare
-        them; the loss under noise, say, is always best without noise.
+        The cells of `X` are split at random into five groups, always in the same way.
+        Each group is hidden in turn and predicted. The score does not depend on
+        `noise`, `noise_factor`, `loss` or `scaling`, so a search can compare them. The
+        training loss cannot be used for that: it is always best without noise.
 
         Parameters
         ----------
@@ -663,12 +679,13 @@ class DenoisingAutoencoderTransformer(TransformerMixin, BaseEstimator):
         Returns
         -------
         score : float
-            One minus the error over that of the training means and frequencies. The
-            error is that of `cell_errors`. At most 1.0; 0.0 is what the means give,
-            and also where there is nothing to predict.
+            1 minus the ratio of two errors: the error of the network, and the error of
+            the training means and frequencies. Both are errors as in `cell_errors`. The
+            score is at most 1.0. Predicting the means gives 0.0. The score is also 0.0
+            if there is nothing to predict.
         """
         table = self._read(X)
-        # Always the same groups, so that candidates of a search compare.
+        # Always the same groups, so that a search can compare its candidates.
         random_state = np.random.RandomState(0)
         learned = self._codec.learned
         error = baseline = 0.0
@@ -684,7 +701,7 @@ class DenoisingAutoencoderTransformer(TransformerMixin, BaseEstimator):
         return 1.0 - float(error / baseline) if baseline else 0.0
 
     def score_samples(self, X):
-        """How normal rows are: minus their mean reconstruction error.
+        """Score how normal rows are: compute minus their mean reconstruction error.
 
         Parameters
         ----------
@@ -694,8 +711,8 @@ class DenoisingAutoencoderTransformer(TransformerMixin, BaseEstimator):
         Returns
         -------
         scores : ndarray of shape (n_samples,), float32
-            Minus the mean of the row's `cell_errors`; higher is more normal, 0.0 at
-            most, which is also given to a row without any observed cell.
+            Minus the mean of the `cell_errors` of the row. Higher is more normal, low
+            is an anomaly. At most 0.0. A row without any observed cell gets 0.0.
         """
         table = self._read(X)
         scores = np.empty(len(table), dtype=np.float32)
@@ -706,21 +723,21 @@ class DenoisingAutoencoderTransformer(TransformerMixin, BaseEstimator):
         return scores
 
     def cell_errors(self, X):
-        """How odd cells are: the squared error of their reconstruction.
+        """Measure how anomalous cells are: compute the errors of their reconstruction.
 
         Parameters
         ----------
         X : array-like, sparse matrix or DataFrame of shape (n_samples, n_features)
-            Rows, of the columns that `fit` has seen.
+            Rows with the columns of `fit`.
 
         Returns
         -------
         errors : ndarray or DataFrame of shape (n_samples, n_features), float32
-            Squared differences between cells and what is expected of them, for a
-            category between its one-hot code and the expected probabilities (its
-            Brier score), in units of the column's training variance: 1.0 is what the
-            column's mean, or frequencies, cost on average. NaN where a cell is missing
-            or its level was not seen in `fit`.
+            Squared error of each cell, divided by the training variance of its column.
+            For a category it is the squared distance between its one-hot code and the
+            predicted probabilities (the Brier score). Predicting the mean of a column,
+            or its frequencies, has the error 1.0 on average. NaN where a cell is
+            missing or its level was not seen in `fit`.
         """
         table = self._read(X)
         errors = np.empty((len(table), self.n_features_in_), dtype=np.float32)
@@ -731,15 +748,15 @@ class DenoisingAutoencoderTransformer(TransformerMixin, BaseEstimator):
     def get_feature_names_out(self, input_features=None):
         """Get the names of the features.
 
-        They tell what a feature is:
+        A name tells what the feature is:
 
-        - ``input_age``: the scaled number of the column "age";
-        - ``bin1_age``, ``bin2_age``, ...: how far that number is through each quantile
-          bin of its column;
-        - ``input_city=Rome``: whether the column "city" is "Rome". The rare categories
-          that `max_categories` or `min_frequency` has grouped are "infrequent";
-        - ``layer1_0``, ``layer1_1``, ...: the units of the encoder's first layer, and
-          so on;
+        - ``input_age``: the scaled number of the column "age".
+        - ``bin1_age``, ``bin2_age``, ...: the quantile bins of the column "age". The
+          feature grows with the fraction of the bin that is below the number.
+        - ``input_city=Rome``: whether the column "city" is "Rome". The group of rare
+          levels (`max_categories`, `min_frequency`) is "infrequent".
+        - ``layer1_0``, ``layer1_1``, ...: the units of the first layer of the encoder;
+          ``layer2_0``, ... are those of the second layer, and so on.
         - ``latent0``, ``latent1``, ...: the units of the latent layer.
 
         Parameters
@@ -767,7 +784,7 @@ class DenoisingAutoencoderTransformer(TransformerMixin, BaseEstimator):
         tags = super().__sklearn_tags__()
         tags.input_tags.allow_nan = True
         tags.input_tags.categorical = True
-        # Quantiles of sparse columns would make zeros something else.
+        # Quantiles would turn the zeros of sparse columns into other numbers.
         tags.input_tags.sparse = self.scaling != "quantile"
         tags.transformer_tags.preserves_dtype = ["float32"]
         return tags
@@ -833,7 +850,7 @@ class DenoisingAutoencoderTransformer(TransformerMixin, BaseEstimator):
         return self
 
     def _check_parameters(self):
-        """Check what validation of single parameters cannot, and what needs no data."""
+        """Check parameters as far as possible without data, also several together."""
         positive_integers(
             "'hidden_layer_sizes'", self.hidden_layer_sizes, allow_empty=True
         )
@@ -844,8 +861,8 @@ class DenoisingAutoencoderTransformer(TransformerMixin, BaseEstimator):
     def _learn_table(self, X, random_state, goes_on, min_rows=2):
         """Return a codec and the Table of `X`.
 
-        The codec is fitted on `X`, or that of the previous call, which needs `min_rows`
-        rows.
+        If `goes_on`, the codec is that of the previous call, and `X` needs at least
+        `min_rows` rows. Otherwise the codec is fitted on `X`.
         """
         if goes_on:
             codec, table = self._codec, self._read(X, min_samples=min_rows)
@@ -872,7 +889,7 @@ class DenoisingAutoencoderTransformer(TransformerMixin, BaseEstimator):
         )
 
     def _split(self, codec, table, random_state):
-        """Return cells of the training rows, and of the validation rows or None."""
+        """Return the cells of the training rows, and of the validation rows or None."""
         if not self.early_stopping:
             return codec.encode(table), None
         check_validation_fraction(self.validation_fraction, len(table))
@@ -978,9 +995,10 @@ class DenoisingAutoencoderTransformer(TransformerMixin, BaseEstimator):
         )
 
     def _keep(self, codec, net, history, goes_on, progress=None):
-        """Set the fitted attributes, when nothing can fail any more.
+        """Set the fitted attributes. Nothing can fail after this.
 
-        Lists are new ones: `_all_or_nothing` restores the old ones after an error.
+        Lists are new ones, because `_all_or_nothing` restores the old ones after an
+        error.
         """
         self._progress = progress
         self._layout, self._codec = codec.layout, codec
@@ -1001,7 +1019,7 @@ class DenoisingAutoencoderTransformer(TransformerMixin, BaseEstimator):
         self._n_features_out = n_features_out(net.module_)
 
     def _expected(self, table):
-        """Return the Table that the network expects, given all cells of each row."""
+        """Predict all cells of a Table, each from its whole row."""
         expected = self._layout.empty(len(table))
         for rows, chunk in self._chunks(table):
             expected.put(rows, self._codec.decode(*self._predict(chunk)))
@@ -1021,17 +1039,17 @@ class DenoisingAutoencoderTransformer(TransformerMixin, BaseEstimator):
         return X
 
     def _chunks(self, table):
-        """Yield slices of rows to go through the network at once, with their Table."""
+        """Yield slices of rows that the network processes at once, with their Table."""
         for rows in prediction_chunks(self.net_.module_, len(table)):
             yield rows, table.rows(rows)
 
     def _predict(self, table):
-        """Return the expected numbers and probabilities of all cells of a Table."""
+        """Predict the numbers and the probabilities of all cells of a Table."""
         cells = self._codec.encode(table)
         return predict_cells(self.net_.module_, self.net_.criterion__loss, cells)
 
     def _errors(self, table, hidden=None):
-        """Return errors of what the network expects, with some cells hidden from it."""
+        """Compute the errors of all cells. Hide cells from the network if `hidden`."""
         visible = table if hidden is None else self._layout.hide(table, hidden)
         return self._codec.errors(table, *self._predict(visible))
 

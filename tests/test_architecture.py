@@ -1,4 +1,4 @@
-"""The files of the package: what each may import, and how large its parts may be."""
+"""The files of the package: allowed imports, sizes, and documented defaults."""
 
 import ast
 import inspect
@@ -15,7 +15,7 @@ import sklearn_dae
 from sklearn_dae import ConvNetwork, DenoisingAutoencoderTransformer
 
 PACKAGE = Path(sklearn_dae.__file__).parent
-# Sub-packages, and files beside them, with those that they may import.
+# The sub-packages and top-level files, and those that each of them may import.
 SUB_PACKAGES = {
     "__init__": {"_compat", "_display", "_networks", "_transformer"},
     "_transformer": {"_networks", "_parameters", "_tables", "_training"},
@@ -63,7 +63,7 @@ FILES = {
     "_cells": set(),
     "_compat": set(),
 }  # fmt: skip
-# Libraries, with the files that may import them.
+# Libraries, and the files that may import them.
 LIBRARIES = {
     "skorch": {"_training.net"},
     "sklearn": {
@@ -83,7 +83,7 @@ LIBRARIES = {
 
 
 def modules():
-    """Map the modules of the package, but for empty packages, to their files."""
+    """Map the modules of the package to their files. Leave out empty packages."""
     paths = {
         ".".join(path.relative_to(PACKAGE).with_suffix("").parts): path
         for path in sorted(PACKAGE.rglob("*.py"))
@@ -92,7 +92,7 @@ def modules():
 
 
 def imports(module):
-    """Yield what a module imports: a module of the package or a library."""
+    """Yield each import of a module: whether it is inside the package, and its name."""
     package = module.split(".")[:-1]
     for node in ast.walk(ast.parse(modules()[module].read_text())):
         if isinstance(node, ast.Import):
@@ -107,19 +107,19 @@ def imports(module):
             yield from ((True, n if n in modules() else name) for n in names)
 
 
-def test_every_file_has_its_place():
+def test_every_file_is_listed():
     assert set(modules()) == set(FILES)
     assert {module.split(".")[0] for module in FILES} == set(SUB_PACKAGES)
 
 
-def test_sub_packages_hold_a_docstring_and_pass_nothing_on():
+def test_sub_packages_hold_a_docstring_and_no_code():
     for path in PACKAGE.glob("*/__init__.py"):
         (docstring,) = ast.parse(path.read_text()).body
         assert isinstance(docstring.value, ast.Constant)
 
 
 @pytest.mark.parametrize("module", FILES)
-def test_files_import_what_they_may(module):
+def test_files_import_only_what_is_listed(module):
     found = list(imports(module))
     assert {name for is_inside, name in found if is_inside} == FILES[module]
     outside = {name.split(".")[0] for is_inside, name in found if not is_inside}
@@ -128,7 +128,7 @@ def test_files_import_what_they_may(module):
 
 
 @pytest.mark.parametrize("module", FILES)
-def test_sub_packages_import_what_they_may(module):
+def test_sub_packages_import_only_what_is_listed(module):
     inside = {name.split(".")[0] for is_inside, name in imports(module) if is_inside}
     itself = module.split(".")[0]
     assert inside - {itself} <= SUB_PACKAGES[itself]
@@ -141,13 +141,13 @@ def test_imports_form_no_circle(graph):
 
 
 @pytest.mark.parametrize("module", sorted(set(FILES) - {"__init__"}))
-def test_every_file_has_its_tests(module):
+def test_every_file_has_a_test_file(module):
     *folders, name = module.split(".")
     folder = Path(__file__).parent.joinpath(*(f.strip("_") for f in folders))
     assert (folder / f"test_{name.strip('_')}.py").exists()
 
 
-def test_import_brings_nothing_but_what_its_libraries_bring():
+def test_import_loads_nothing_but_its_libraries():
     code = """
 import sys, torch, skorch.callbacks, skorch.helper, sklearn.model_selection
 before = set(sys.modules)
@@ -193,7 +193,7 @@ def test_documented_attributes_are_those_of_a_fitted_estimator(small, table):
     ],
     ids=lambda method: method.__name__,
 )
-def test_public_methods_document_what_they_take_and_return(method):
+def test_public_methods_document_their_parameters_and_results(method):
     doc = NumpyDocString(inspect.cleandoc(method.__doc__))
     takes = [name for name in inspect.signature(method).parameters if name != "self"]
     assert [parameter.name for parameter in doc["Parameters"]] == takes
@@ -208,7 +208,7 @@ def definitions(kind):
                 yield node
 
 
-def test_functions_fit_a_screen():
+def test_functions_are_short():
     lengths = []
     for node in definitions(ast.FunctionDef):
         if node.name != "__init__":

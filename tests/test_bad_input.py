@@ -1,4 +1,4 @@
-"""Bad input: a clear error that says name, value, rule and remedy, or a stated way."""
+"""Bad input: an error with name, value, rule and remedy, or a documented result."""
 
 import os
 import signal
@@ -89,7 +89,7 @@ def test_wrong_parameters_are_named_with_the_rule(small, params, message):
     assert not hasattr(dae, "net_")
 
 
-def test_column_names_need_names(small):
+def test_column_names_in_parameters_need_a_table_with_names(small):
     with pytest.raises(ValueError, match="a table without names"):
         small(noise={"a": "swap"}).fit(FRAME.to_numpy())
 
@@ -223,7 +223,7 @@ def test_inverse_transform_of_another_width(small):
         "get_feature_names_out",
     ],
 )
-def test_unfitted(small, method):
+def test_unfitted_transformers_are_refused(small, method):
     arguments = [] if method == "get_feature_names_out" else [FRAME]
     with pytest.raises(NotFittedError):
         getattr(small(), method)(*arguments)
@@ -246,7 +246,7 @@ def test_failed_refit_leaves_the_fitted_transformer(small, params, columns, mess
     assert dae.feature_names_in_.tolist() == ["a", "b", "c"]
 
 
-def test_emphasis_of_corrupted_cells_only_leaves_it_to_a_callable(small):
+def test_emphasis_1_is_allowed_with_a_callable_noise(small):
     params = {"noise": lambda X, factor, rng: 0 * X, "noise_factor": 0.0}
     assert small(emphasis=1.0, **params).fit(FRAME).best_loss_ > 0
 
@@ -258,7 +258,7 @@ def test_enormous_values_do_not_overflow(small):
     assert (dae.score_samples(odd) < -1e20).all()
 
 
-def test_objects_and_infinity_where_no_column_is_declared_categorical(small):
+def test_objects_and_infinity_with_an_empty_list_of_categorical_columns(small):
     dae = small(categorical_features=[])
     assert dae.fit(FRAME.to_numpy(dtype=object)).n_features_in_ == 3
     X = FRAME.to_numpy().copy()
@@ -288,7 +288,7 @@ def test_constant_and_all_missing_columns(small, scaling, noise):
     assert (dae.cell_errors(other)[:, 3] > 1e9).all()
 
 
-def test_nothing_but_constants(small):
+def test_a_table_of_constant_columns(small):
     X = np.ones((10, 2))
     dae = small().fit(X)
     assert dae.loss_curve_ == [0.0] * 5
@@ -297,7 +297,7 @@ def test_nothing_but_constants(small):
     assert dae.score(X + 1) == 0.0
 
 
-def test_column_that_is_missing_in_the_first_rows_of_many(small):
+def test_column_with_values_in_the_last_rows_only(small):
     X = np.random.default_rng(0).normal(5, 2, size=(20_000, 2))
     X[:17_000, 1] = np.nan
     dae = small(max_iter=1, hidden_layer_sizes=(), n_components=2).fit(X)
@@ -326,7 +326,7 @@ def test_divergence_names_the_learning_rate(small):
 @pytest.mark.parametrize(
     "params", [{"activation": "tanh"}, {"representation": "latent"}]
 )
-def test_warm_start_with_another_kind_of_network(small, params):
+def test_warm_start_with_another_activation_or_representation(small, params):
     dae = small(warm_start=True).fit(FRAME)
     with pytest.raises(ValueError, match="now ask for another one"):
         dae.set_params(**params).fit(FRAME)
@@ -338,7 +338,7 @@ def test_warm_start_with_values_outside_the_range_of_the_first_fit(small):
         dae.fit(FRAME * 50)
 
 
-def test_warm_start_with_another_network(small):
+def test_warm_start_with_other_sizes(small):
     X = FRAME.to_numpy()
     dae = small(warm_start=True).fit(X)
     with pytest.raises(ValueError, match=r"(?s)another one.*out_features=8.*=9"):
@@ -359,7 +359,7 @@ class PressCtrlC(Callback):
 
 @pytest.fixture
 def sigint():
-    # A process in the background may have been started to ignore it.
+    # A process in the background may ignore the signal.
     handler = signal.signal(signal.SIGINT, signal.default_int_handler)
     yield
     signal.signal(signal.SIGINT, handler)
@@ -367,7 +367,7 @@ def sigint():
 
 @pytest.mark.usefixtures("sigint")
 @pytest.mark.parametrize("early_stopping", [True, False])
-def test_ctrl_c_keeps_the_weights_so_far_and_warns(small, early_stopping):
+def test_ctrl_c_keeps_the_current_weights_and_warns(small, early_stopping):
     dae = small(callbacks=[PressCtrlC()], early_stopping=early_stopping)
     message = "interrupted by user after 2 epochs"
     with pytest.warns(ConvergenceWarning, match=message) as caught:
@@ -399,7 +399,7 @@ def test_ctrl_c_before_the_validation_loss_is_known(small):
     assert dae.best_loss_ == min(dae.validation_loss_curve_[:2])
 
 
-def test_a_column_of_names_or_dates_as_text_is_warned_of(small):
+def test_an_identifier_column_gives_a_warning(small):
     n_rows = 300
     frame = pd.DataFrame({"n": np.arange(n_rows) % 7, "kind": list("ab") * 150})
     small().fit(frame)
@@ -409,12 +409,12 @@ def test_a_column_of_names_or_dates_as_text_is_warned_of(small):
 
 
 @pytest.mark.parametrize("noise", [lambda X, noise_factor: X, lambda rows: rows])
-def test_a_noise_that_cannot_take_rows_is_refused_before_training(small, table, noise):
+def test_a_noise_with_other_arguments_is_refused_before_training(small, table, noise):
     with pytest.raises(ValueError, match=r"must take \(X, noise_factor, rng\).*Got"):
         small(noise=noise).fit(table)
 
 
-def test_an_array_where_a_frame_was_fitted_is_told_so(small):
+def test_an_array_after_a_fit_on_a_dataframe_asks_for_a_dataframe(small):
     frame = pd.DataFrame({"n": range(20), "kind": list("ab") * 10})
     dae = small().fit(frame)
     given = frame.astype(object).to_numpy()
@@ -426,7 +426,7 @@ def test_an_array_where_a_frame_was_fitted_is_told_so(small):
         dae.transform(given)
 
 
-def test_a_table_is_no_features(small):
+def test_inverse_transform_refuses_a_table(small):
     frame = pd.DataFrame({"n": range(20), "kind": list("ab") * 10})
     dae = small().fit(frame)
     with pytest.raises(ValueError, match="X has 2 features, but inverse_transform"):

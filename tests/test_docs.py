@@ -1,4 +1,4 @@
-"""What the documentation says of the code is so."""
+"""The documentation and the code agree."""
 
 import ast
 from pathlib import Path
@@ -12,7 +12,7 @@ DOCS = PACKAGE.parent / "docs"
 
 
 def messages():
-    """The longest literal part of each message that the package raises or warns."""
+    """Yield the longest literal part of each error message and each warning."""
     for path in sorted(PACKAGE.rglob("*.py")):
         for node in ast.walk(ast.parse(path.read_text())):
             raised = node.exc if isinstance(node, ast.Raise) else None
@@ -32,11 +32,11 @@ def messages():
 
 
 @pytest.mark.parametrize(("place", "part"), list(messages()))
-def test_a_message_stands_in_the_troubleshooting_page(place, part):
+def test_a_message_is_in_the_troubleshooting_page(place, part):
     page = (DOCS / "user_guide" / "troubleshooting.rst").read_text()
     assert " ".join(part.split()) in " ".join(page.split()), place
 
 
-def test_all_public_names_stand_in_the_reference():
+def test_all_public_names_are_in_the_reference():
     page = (DOCS / "api.rst").read_text().split()
     assert {name for name in sklearn_dae.__all__ if name[0].isupper()} <= set(page)

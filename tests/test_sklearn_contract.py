@@ -1,4 +1,4 @@
-"""scikit-learn's own checks, all of them, and the tools around an estimator."""
+"""All checks of scikit-learn, and its tools that use an estimator."""
 
 import pickle
 from copy import deepcopy
@@ -67,7 +67,7 @@ UNLISTED_CHECKS = [
 ]
 
 
-# Four of them pass an array to what they fitted on a DataFrame.
+# Four of these checks fit on a DataFrame and then pass an array.
 @pytest.mark.filterwarnings("ignore:X (has|does not have valid) feature names")
 @pytest.mark.parametrize("name", UNLISTED_CHECKS)
 def test_check_that_check_estimator_does_not_list(name):
@@ -100,8 +100,8 @@ def test_grid_search_in_two_processes_over_a_cached_pipeline(digits, tmp_path):
     grid = {"denoisingautoencodertransformer__noise_factor": [0.1, 0.3]}
     search = GridSearchCV(pipeline, grid, cv=2, n_jobs=2).fit(X, y)
     sequential = GridSearchCV(clone(pipeline), grid, cv=2).fit(X, y)
-    # The classifier is not ours: its solver rounds otherwise on another number of
-    # threads, which can move a few of the 300 predictions.
+    # The solver of the classifier rounds differently with another number of threads.
+    # This can change a few of the 300 predictions.
     np.testing.assert_allclose(
         search.cv_results_["mean_test_score"],
         sequential.cv_results_["mean_test_score"],
@@ -136,7 +136,7 @@ def test_feature_union_and_column_transformer(table):
     np.testing.assert_array_equal(out["remainder__b"], frame["b"])
 
 
-def test_global_pandas_output_reaches_features_but_not_the_insides(table):
+def test_global_pandas_output_changes_the_container_and_no_number(table):
     plain = small().fit_transform(table)
     set_config(transform_output="pandas")
     try:
@@ -148,7 +148,7 @@ def test_global_pandas_output_reaches_features_but_not_the_insides(table):
     np.testing.assert_array_equal(frame, plain)
 
 
-def test_clusterer_and_classifier_behind_it(digits):
+def test_clusterer_and_classifier_after_the_transformer(digits):
     X, _, y, _ = digits
     assert make_pipeline(small(), KMeans(3, n_init=1)).fit_predict(X).shape == (300,)
     pipeline = make_pipeline(small(), LogisticRegression(max_iter=2000))
@@ -161,7 +161,7 @@ def test_repr_shows_only_changed_parameters():
     assert "DenoisingAutoencoderTransformer" in dae._repr_html_()
 
 
-def test_the_html_representation_explains_and_links(table):
+def test_the_html_representation_links_to_the_documentation(table):
     dae = small().fit(table)
     page = "generated/sklearn_dae.DenoisingAutoencoderTransformer.html"
     html = estimator_html_repr(dae)

@@ -1,4 +1,4 @@
-"""The estimator: what it learns, gives back, scores and reports."""
+"""The estimator: its features, reconstructions, scores, losses and output."""
 
 import numpy as np
 import pandas as pd
@@ -15,7 +15,7 @@ from sklearn_dae import DenoisingAutoencoderTransformer
 @pytest.mark.parametrize("loss", ["squared_error", "absolute_error"])
 def test_features_are_inputs_and_layers_or_the_latent_layer(small, table, loss):
     Z = small(loss=loss).fit_transform(table)
-    # Of each of five columns the number and six bins.
+    # Five columns: one number and six bins for each.
     assert Z.shape == (120, 5 * 7 + 16 + 8)
     assert Z.dtype == np.float32
     scaled = StandardScaler().fit_transform(table)
@@ -23,20 +23,20 @@ def test_features_are_inputs_and_layers_or_the_latent_layer(small, table, loss):
     np.testing.assert_allclose(ratio, ratio[0, 0], rtol=1e-4)
     latent = small(representation="latent").fit_transform(table)
     assert latent.shape == (120, 8)
-    # Rectified in the stack, linear as a bottleneck.
+    # The latent layer is rectified in the stack, and linear without the stack.
     assert Z[:, 35:].min() == 0
     assert latent.min() < 0
 
 
 @pytest.mark.parametrize("scaling", ["standard", "minmax", None])
-def test_inputs_and_layers_vary_alike(small, holes, scaling):
+def test_inputs_and_layers_have_the_same_mean_variance(small, holes, scaling):
     Z = small(scaling=scaling).fit_transform(holes * 1e3)
     variances = Z.var(axis=0)
     blocks = np.split(variances, [35, 35 + 16])
     np.testing.assert_allclose([b.sum() for b in blocks], Z.shape[1] / 3, rtol=1e-3)
 
 
-def test_more_than_1024_inputs_are_no_features(small):
+def test_more_than_1024_inputs_are_left_out_of_the_features(small):
     X = np.random.default_rng(0).normal(size=(20, 1025))
     assert small().fit_transform(X[:, :1024]).shape == (20, 1024 + 24)
     dae = small().fit(X)
@@ -80,7 +80,7 @@ def test_inverse_transform_is_reconstruct(small, holes, representation, scaling)
     np.testing.assert_allclose(latent, expected, rtol=1e-4, atol=1e-5)
 
 
-def test_network_without_noise_learns_to_copy(digits):
+def test_network_without_noise_learns_to_copy_its_input(digits):
     X = digits[0]
     dae = DenoisingAutoencoderTransformer(
         noise=None, hidden_layer_sizes=(64,), n_components=64, random_state=0
@@ -141,7 +141,7 @@ def test_score_is_above_that_of_principal_components(digits):
     assert dae.score(X_test) > pca_score + 0.05
 
 
-def test_score_is_of_hidden_cells_and_falls_to_nothing_without_relations(digits):
+def test_score_is_zero_for_columns_that_do_not_depend_on_each_other(digits):
     X, X_test, *_ = digits
     rng = np.random.default_rng(0)
     shuffled = [rng.permuted(part, axis=0) for part in (X, X_test)]
@@ -175,7 +175,7 @@ def test_score_does_not_depend_on_scale_or_missing_cells(small, holes):
     assert small().fit(holes).score(np.full((3, 5), np.nan)) == 0.0
 
 
-def test_odd_rows_and_cells_are_found(digits):
+def test_anomalous_rows_and_cells_have_larger_errors(digits):
     X, X_test, *_ = digits
     dae = DenoisingAutoencoderTransformer(
         hidden_layer_sizes=(64,), n_components=64, random_state=0
@@ -209,7 +209,7 @@ def test_impute_fills_missing_cells_better_than_the_mean(table, holes):
 
 
 @pytest.mark.parametrize("kind", ["pandas", "polars"])
-def test_frames_in_frames_out(small, holes, kind):
+def test_dataframes_give_dataframes(small, holes, kind):
     names = ["a", "b", "c", "d", "e"]
     if kind == "pandas":
         frame = pd.DataFrame(holes, columns=names, index=np.arange(120) * 10)
@@ -235,7 +235,7 @@ def test_frames_in_frames_out(small, holes, kind):
     assert type(dae.inverse_transform(features)) is type(frame)
 
 
-def test_losses_are_relative_and_fall(small, table):
+def test_losses_fall_and_do_not_depend_on_the_units(small, table):
     dae = small(max_iter=40).fit(table)
     assert dae.n_iter_ == len(dae.loss_curve_) == 40
     assert dae.best_loss_ == min(dae.loss_curve_)
@@ -271,7 +271,7 @@ def test_early_stopping_restores_the_best_weights(small, table):
     assert any((v != weights[best][k]).any() for k, v in restored.items())
 
 
-def test_warm_start_goes_on_where_it_stopped(small, table):
+def test_warm_start_continues_from_the_weights_of_the_previous_fit(small, table):
     dae = small(warm_start=True, max_iter=30).fit(table)
     first = list(dae.loss_curve_)
     dae.fit(table)
@@ -291,7 +291,7 @@ def test_warm_start_keeps_the_scales(small, table):
     )
 
 
-def test_skorch_callbacks_are_called_and_left_to_the_user(small, table):
+def test_skorch_callbacks_are_called_and_the_list_is_not_changed(small, table):
     class Count(Callback):
         def initialize(self):
             self.epochs = 0
@@ -309,7 +309,7 @@ def test_skorch_callbacks_are_called_and_left_to_the_user(small, table):
 
 
 @pytest.mark.parametrize("on_train", [False, True])
-def test_a_users_score_is_taken_every_epoch_and_changes_nothing(small, table, on_train):
+def test_an_epoch_scoring_runs_every_epoch_and_changes_nothing(small, table, on_train):
     scores = []
 
     def score(net, X, y=None):
@@ -334,17 +334,17 @@ def test_callback_may_stop_training_without_a_warning(small, table):
     assert small(callbacks=[Stop()]).fit(table).n_iter_ == 3
 
 
-def test_it_is_silent_unless_asked(small, table, capsys):
+def test_nothing_is_printed_without_verbose(small, table, capsys):
     small(early_stopping=True).fit(table)
     assert capsys.readouterr() == ("", "")
 
 
 @pytest.mark.parametrize("early_stopping", [False, True])
-def test_one_live_line_of_progress(small, table, capsys, early_stopping):
+def test_verbose_1_shows_one_live_line(small, table, capsys, early_stopping):
     dae = small(early_stopping=early_stopping, verbose=1).fit(table)
     out, err = capsys.readouterr()
     assert out == ""
-    assert err.count("\n") == 1  # Overwritten until training ends.
+    assert err.count("\n") == 1  # The line is overwritten until training ends.
     line = err.split("\r")[-1]
     assert "5/5" in line
     losses = dae.validation_loss_curve_ if early_stopping else dae.loss_curve_
@@ -353,19 +353,19 @@ def test_one_live_line_of_progress(small, table, capsys, early_stopping):
     assert ("validation_loss=" in line) == early_stopping
 
 
-def test_the_line_of_progress_ends_when_training_fails(small, table, capsys):
+def test_the_live_line_ends_when_training_fails(small, table, capsys):
     class Fail(Callback):
         def on_epoch_end(self, net, **kwargs):
             raise RuntimeError("no more")
 
     with pytest.raises(RuntimeError, match="no more") as caught:
         small(verbose=1, callbacks=[Fail()]).fit(table)
-    # While what has been raised keeps the line from being collected.
+    # The exception holds the callback. So the line must be closed, not collected.
     assert caught.value.__traceback__ is not None
     assert capsys.readouterr().err.endswith("\n")
 
 
-def test_a_line_every_epoch(small, table, capsys):
+def test_verbose_2_prints_a_line_every_epoch(small, table, capsys):
     small(early_stopping=True, verbose=2).fit(table)
     lines = capsys.readouterr().out.splitlines()
     assert "train_loss" in lines[0]
@@ -381,7 +381,7 @@ def test_a_line_every_epoch(small, table, capsys):
         (["masking", lambda X, factor, rng: X + factor], [0.1, 0.2, 0.0, 0.3, 0.1]),
     ],
 )
-def test_noise_by_column_in_turn_and_by_callable(small, table, noise, factor):
+def test_noise_by_column_as_a_list_and_as_a_callable(small, table, noise, factor):
     frame = pd.DataFrame(table, columns=list("abcde"))
     dae = small(noise=noise, noise_factor=factor).fit(frame)
     assert np.isfinite(dae.transform(frame)).all()
@@ -402,7 +402,7 @@ def test_noise_dict_corrupts_the_named_columns_only(small, table):
     np.testing.assert_allclose(np.mean(seen, axis=0), [0, 0.5, 0, 1, 0], atol=0.03)
 
 
-def test_callable_noise_shapes_what_is_learned(small, table):
+def test_callable_noise_changes_what_is_learned(small, table):
     def hide_all_but_one(X, noise_factor, rng):
         X[:, 1:] = np.nan
         return X
