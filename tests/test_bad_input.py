@@ -68,7 +68,7 @@ FRAME = pd.DataFrame(np.random.default_rng(0).random((30, 3)), columns=list("abc
         ({"callbacks": [LRScheduler()]}, "the learning rate.*Got <.*LRScheduler"),
         (
             {"callbacks": [("a", Freezer("*"))]},
-            "cannot freeze.* Leave it out. Got .'a', <",
+            "cannot freeze.* Remove the callback. Got .'a', <",
         ),
         ({"callbacks": [ParamMapper("*")]}, "cannot freeze or set parameters"),
         (
@@ -328,7 +328,7 @@ def test_divergence_names_the_learning_rate(small):
 )
 def test_warm_start_with_another_activation_or_representation(small, params):
     dae = small(warm_start=True).fit(FRAME)
-    with pytest.raises(ValueError, match="now ask for another one"):
+    with pytest.raises(ValueError, match="now describe another network"):
         dae.set_params(**params).fit(FRAME)
 
 
@@ -341,7 +341,7 @@ def test_warm_start_with_values_outside_the_range_of_the_first_fit(small):
 def test_warm_start_with_other_sizes(small):
     X = FRAME.to_numpy()
     dae = small(warm_start=True).fit(X)
-    with pytest.raises(ValueError, match=r"(?s)another one.*out_features=8.*=9"):
+    with pytest.raises(ValueError, match=r"(?s)another network.*out_features=8.*=9"):
         dae.set_params(n_components=9).fit(X)
     with pytest.raises(ValueError, match="expecting 3 features"):
         dae.set_params(n_components=8).fit(X[:, :2])

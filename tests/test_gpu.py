@@ -1,4 +1,4 @@
-"""Computing on a GPU; and, where there is none, what can be told without."""
+"""Computing on a GPU, and what can be tested without a GPU."""
 
 import os
 import pickle
@@ -18,7 +18,7 @@ needs_gpu = pytest.mark.skipif(
 
 @needs_gpu
 @pytest.mark.parametrize("method", ["fit", "partial_fit"])
-def test_a_gpu_learns_what_a_cpu_learns(small, digits, method):
+def test_scores_of_gpu_and_cpu_are_similar(small, digits, method):
     X, X_test, *_ = digits
     scores = {}
     for device in ("cpu", "cuda"):
@@ -26,12 +26,12 @@ def test_a_gpu_learns_what_a_cpu_learns(small, digits, method):
         for _ in range(1 if method == "fit" else 100):
             getattr(dae, method)(X)
         scores[device] = dae.score(X_test)
-    # Another generator draws, so the weights are others.
+    # The devices have different generators, so the weights differ.
     assert scores["cuda"] == pytest.approx(scores["cpu"], abs=0.03)
 
 
 @needs_gpu
-def test_a_transformer_of_a_gpu_computes_the_same_on_a_cpu(small, digits):
+def test_features_are_equal_on_gpu_and_cpu(small, digits):
     X, X_test, *_ = digits
     dae = small(device="cuda").fit(X)
     expected = dae.transform(X_test)
@@ -41,7 +41,7 @@ def test_a_transformer_of_a_gpu_computes_the_same_on_a_cpu(small, digits):
 
 
 @needs_gpu
-def test_a_stream_goes_on_on_another_device(small, digits):
+def test_partial_fit_continues_on_another_device(small, digits):
     X = digits[0]
     dae = small(device="cuda").partial_fit(X)
     dae.set_params(device="cpu").partial_fit(X).set_params(device="cuda").partial_fit(X)
@@ -55,17 +55,17 @@ def test_a_stream_goes_on_on_another_device(small, digits):
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU")
 @pytest.mark.parametrize("method", ["fit", "partial_fit"])
-def test_a_gpu_that_is_not_there(small, table, method):
+def test_a_missing_gpu_is_refused(small, table, method):
     with pytest.raises(ValueError, match=r"(?s)Got 'cuda': .* Set device='cpu', or"):
         getattr(small(device="cuda"), method)(table)
 
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU")
 @pytest.mark.filterwarnings("ignore::skorch.exceptions.DeviceWarning")
-def test_what_a_gpu_has_fitted_works_without_one(small, table):
+def test_a_transformer_fitted_on_a_gpu_works_without_one(small, table):
     dae = small().partial_fit(table)
     expected, repaired = dae.transform(table), dae.reconstruct(table)
-    # What a pickle from a machine with a GPU says.
+    # As in a pickle from a machine with a GPU.
     dae.set_params(device="cuda")
     dae.net_.device = "cuda"
     dae._progress = dae._progress._replace(device="cuda")
@@ -75,21 +75,21 @@ def test_what_a_gpu_has_fitted_works_without_one(small, table):
     assert loaded.set_params(device="cpu").partial_fit(table).n_iter_ == 2
 
 
-def tensors(held):
-    """All tensors in dicts, sequences and objects."""
-    if isinstance(held, torch.Tensor):
-        yield held
-    elif isinstance(held, dict):
-        for value in held.values():
-            yield from tensors(value)
-    elif isinstance(held, (list, tuple)):
-        for value in held:
-            yield from tensors(value)
+def tensors(value):
+    """Yield all tensors in dicts and sequences."""
+    if isinstance(value, torch.Tensor):
+        yield value
+    elif isinstance(value, dict):
+        for item in value.values():
+            yield from tensors(item)
+    elif isinstance(value, (list, tuple)):
+        for item in value:
+            yield from tensors(item)
 
 
-def test_all_tensors_of_a_pickle_are_the_cpu_s_or_in_skorch_s_care(small, table):
+def test_a_pickle_holds_only_tensors_of_the_cpu_or_of_skorch(small, table):
     dae = small().partial_fit(table)
-    # The rest it pickles apart, and loads it where there is a place for it.
+    # skorch pickles its other tensors itself, and loads them on an available device.
     assert not list(tensors(dae.net_.__getstate__()))
     assert not list(tensors(vars(dae._codec)))
     assert all(t.device.type == "cpu" for t in tensors(dae._progress))
@@ -105,8 +105,8 @@ def test_rows_are_moved_once(small, table, max_iter, monkeypatch):
     assert [cells.n_rows for cells in moved].count(len(table)) == 1
 
 
-def test_every_worker_has_a_gpu_of_its_own():
-    """As the user guide says, with or without GPUs."""
+def test_every_worker_uses_another_gpu():
+    """Test the settings that the user guide shows. No GPU is needed."""
     workers = {
         k: {
             "cls": Nanny,

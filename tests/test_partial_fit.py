@@ -1,4 +1,4 @@
-"""Training that goes on from chunk to chunk: the same bits, and nothing by halves."""
+"""partial_fit: it continues with equal bits, and a failed call changes nothing."""
 
 import pickle
 
@@ -17,7 +17,7 @@ from .helpers import tiny_network
 
 @pytest.fixture
 def chunks():
-    """Six chunks of 200 rows of five related columns."""
+    """Make six chunks of 200 rows of five related columns."""
     rng = np.random.default_rng(0)
     Z = rng.normal(size=(1200, 2))
     X = Z @ rng.normal(size=(2, 5)) + 0.1 * rng.normal(size=(1200, 5)) + 3.0
@@ -25,7 +25,7 @@ def chunks():
 
 
 def mixed(chunk):
-    """The same numbers with a column of categories that they tell, as a DataFrame."""
+    """Make a DataFrame of the numbers, with a category that depends on them."""
     frame = pd.DataFrame(chunk, columns=list("abcde"))
     frame["kind"] = np.where(frame["a"] > 3, "large", "small")
     return frame
@@ -37,7 +37,7 @@ def streamed(dae, chunks):
     return dae
 
 
-def test_every_call_is_one_pass_and_leaves_a_transformer_ready_for_use(small, chunks):
+def test_every_call_is_one_epoch_and_leaves_a_usable_transformer(small, chunks):
     dae = small(max_iter=50, learning_rate_init=0.01)
     scores = []
     for k, chunk in enumerate(chunks, 1):
@@ -51,12 +51,12 @@ def test_every_call_is_one_pass_and_leaves_a_transformer_ready_for_use(small, ch
     assert dae.validation_loss_curve_ == []
 
 
-def test_the_columns_of_the_first_call_are_final(small, chunks):
+def test_later_calls_keep_the_columns_of_the_first_call(small, chunks):
     first = mixed(chunks[0]).assign(constant=1.0)
-    other = mixed(chunks[1] * 100).assign(constant=[1.0, 2.0] * 100, kind="unheard of")
+    other = mixed(chunks[1] * 100).assign(constant=[1.0, 2.0] * 100, kind="unseen")
     dae = small().partial_fit(first)
     scales, names = dae._codec.statistics_, dae._layout.levels_[0].names
-    dae.partial_fit(other.assign(kind=["large", "unheard of"] * 100))
+    dae.partial_fit(other.assign(kind=["large", "unseen"] * 100))
     np.testing.assert_array_equal(dae._codec.statistics_, scales)
     assert dae._layout.levels_[0].names is names
     assert (dae.reconstruct(other)["constant"] == 1.0).all()
@@ -73,7 +73,7 @@ def test_the_columns_of_the_first_call_are_final(small, chunks):
     ],
     ids=str,
 )
-def test_pickled_in_the_middle_it_goes_on_bit_for_bit(small, chunks, params):
+def test_a_pickled_copy_continues_with_equal_bits(small, chunks, params):
     tables = [mixed(chunk) for chunk in chunks]
     dae = streamed(small(**params), tables[:3])
     copy = pickle.loads(pickle.dumps(dae))
@@ -83,7 +83,7 @@ def test_pickled_in_the_middle_it_goes_on_bit_for_bit(small, chunks, params):
     assert again.loss_curve_ == dae.loss_curve_
 
 
-def test_same_seed_same_bits_and_global_generators_untouched(small, chunks):
+def test_equal_seeds_give_equal_bits_and_global_generators_do_not_change(small, chunks):
     numpy_state, torch_state = np.random.get_state(), torch.get_rng_state()
     first, second = (streamed(small(), chunks).transform(chunks[0]) for _ in range(2))
     assert pickle.dumps(numpy_state) == pickle.dumps(np.random.get_state())
@@ -100,7 +100,7 @@ def test_without_a_seed_only_the_first_call_draws_one(small, chunks):
     assert pickle.dumps(np.random.get_state()) == state
 
 
-def test_the_optimizer_goes_on(small, chunks):
+def test_the_optimizer_continues(small, chunks):
     dae = streamed(small(batch_size=50), chunks[:2])
     assert dae._progress.optimizer["step"] == 8
     moments = dae._progress.optimizer["exp_avg"].clone()
@@ -109,18 +109,18 @@ def test_the_optimizer_goes_on(small, chunks):
     assert not torch.equal(dae._progress.optimizer["exp_avg"], moments)
 
 
-def test_every_call_has_noise_of_its_own(small, chunks):
+def test_every_call_draws_new_noise(small, chunks):
     dae = streamed(small(learning_rate_init=1e-12), chunks[:1] * 4)
     assert len(set(dae.loss_curve_)) == 4
 
 
-def test_losses_of_all_calls_are_in_units_of_the_first_rows(small, chunks):
+def test_losses_of_all_calls_are_relative_to_the_first_rows(small, chunks):
     far = 3 * chunks[0] - 2 * chunks[0].mean(axis=0)
     dae = streamed(small(learning_rate_init=1e-12), [chunks[0], far])
     assert dae.loss_curve_[1] > 5 * dae.loss_curve_[0]
 
 
-def test_the_learning_rate_stays(small, chunks):
+def test_the_learning_rate_is_constant(small, chunks):
     rates = []
 
     class Note(Callback):
@@ -131,20 +131,23 @@ def test_the_learning_rate_stays(small, chunks):
     assert set(rates) == {0.002}
 
 
-def test_the_weights_used_are_an_average_and_training_goes_on_without_it(small, chunks):
+def test_the_weights_are_averaged_and_training_continues_from_the_last_ones(
+    small, chunks
+):
     dae = small(batch_size=200)
-    seen = []
+    last_weights = []
     for chunk in chunks:
         dae.partial_fit(chunk)
         used = torch.cat([p.flatten() for p in dae.net_.module_.parameters()])
-        seen.append(dae._progress.optimizer["weights"])
-        if len(seen) == 1:
-            average = seen[0]
-        average = average + 5 / (len(seen) + 4) * (seen[-1] - average)
+        last_weights.append(dae._progress.optimizer["weights"])
+        if len(last_weights) == 1:
+            average = last_weights[0]
+        weight = 5 / (len(last_weights) + 4)
+        average = average + weight * (last_weights[-1] - average)
         torch.testing.assert_close(used.detach(), average)
 
 
-def test_fit_starts_anew_and_partial_fit_goes_on_from_it(small, chunks):
+def test_fit_starts_anew_and_partial_fit_continues_after_fit(small, chunks):
     X = np.vstack(chunks)
     fitted = small().fit(X)
     dae = streamed(small(), chunks).fit(X)
@@ -159,7 +162,7 @@ def test_fit_starts_anew_and_partial_fit_goes_on_from_it(small, chunks):
     np.testing.assert_array_equal(dae.transform(X), fitted.transform(X))
 
 
-def test_fit_with_warm_start_goes_on_from_partial_fit(small, chunks):
+def test_fit_with_warm_start_continues_after_partial_fit(small, chunks):
     dae = small(warm_start=True, learning_rate_init=0.01)
     streamed(dae, chunks).fit(chunks[0])
     assert dae.n_iter_ == 6 + 5
@@ -200,7 +203,7 @@ def test_any_kind_of_table(small, chunks, table):
     assert dae.score(tables[0]) > 0.2
 
 
-def test_with_early_stopping_there_is_no_partial_fit(small, chunks):
+def test_there_is_no_partial_fit_with_early_stopping(small, chunks):
     dae = small(early_stopping=True)
     assert not hasattr(dae, "partial_fit")
     with pytest.raises(AttributeError, match="has no attribute 'partial_fit'") as info:
@@ -213,7 +216,7 @@ def test_with_early_stopping_there_is_no_partial_fit(small, chunks):
 
 
 class Fail(Callback):
-    """Raise an error after some batches of a chunk."""
+    """Raise an error after some batches of a chunk, if `armed`."""
 
     def __init__(self, error):
         self.error, self.armed = error, False
@@ -237,7 +240,7 @@ BAD_CHUNKS = {
 @pytest.mark.parametrize("categories", [True, False], ids=["mixed", "numbers"])
 @pytest.mark.parametrize("kind", BAD_CHUNKS)
 def test_a_bad_chunk_is_named_and_changes_nothing(small, chunks, kind, categories):
-    spoil, message = BAD_CHUNKS[kind]
+    make_bad, message = BAD_CHUNKS[kind]
     tables = [mixed(chunk) for chunk in chunks]
     if not categories:
         if kind == "numbers for text":
@@ -246,7 +249,7 @@ def test_a_bad_chunk_is_named_and_changes_nothing(small, chunks, kind, categorie
     dae = streamed(small(), tables[:2])
     before = pickle.dumps(dae)
     with pytest.raises(ValueError, match=message):
-        dae.partial_fit(spoil(tables[2]))
+        dae.partial_fit(make_bad(tables[2]))
     assert pickle.dumps(dae) == before
     expected = streamed(small(), tables).transform(tables[0])
     np.testing.assert_array_equal(
@@ -262,7 +265,7 @@ def test_a_bad_first_chunk_changes_nothing(small, chunks):
 
 
 @pytest.mark.parametrize("error", [KeyboardInterrupt(), RuntimeError("out of memory")])
-def test_what_ends_a_call_leaves_the_transformer_as_it_was(small, chunks, error):
+def test_an_error_in_a_call_leaves_the_transformer_unchanged(small, chunks, error):
     fail = Fail(error)
     dae = streamed(small(callbacks=[fail]), chunks[:2])
     before = dae.transform(chunks[0])
@@ -278,7 +281,7 @@ def test_what_ends_a_call_leaves_the_transformer_as_it_was(small, chunks, error)
     )
 
 
-def test_a_diverging_chunk_leaves_the_transformer_as_it_was(small, chunks):
+def test_a_diverging_chunk_leaves_the_transformer_unchanged(small, chunks):
     dae = streamed(small(scaling=None), chunks[:2])
     before = dae.transform(chunks[0])
     with pytest.raises(FloatingPointError, match="diverged"):
@@ -286,7 +289,7 @@ def test_a_diverging_chunk_leaves_the_transformer_as_it_was(small, chunks):
     np.testing.assert_array_equal(dae.transform(chunks[0]), before)
 
 
-def test_a_column_of_categories_that_is_all_missing_is_no_error(small, chunks):
+def test_a_chunk_may_miss_all_cells_of_a_categorical_column(small, chunks):
     tables = [mixed(chunk) for chunk in chunks]
     dae = small().partial_fit(tables[0])
     dae.partial_fit(tables[1].assign(kind=np.nan)).partial_fit(tables[2].assign(a=None))
@@ -295,10 +298,10 @@ def test_a_column_of_categories_that_is_all_missing_is_no_error(small, chunks):
 
 def test_another_network_is_refused(small, chunks):
     dae = small().partial_fit(chunks[0])
-    with pytest.raises(ValueError, match="partial_fit go on from the network"):
+    with pytest.raises(ValueError, match="partial_fit continue with the network"):
         dae.set_params(n_components=9).partial_fit(chunks[1])
     dae = small(network=tiny_network).partial_fit(chunks[0])
-    with pytest.raises(ValueError, match="now ask for another one"):
+    with pytest.raises(ValueError, match="now describe another network"):
         dae.set_params(network=wider_network).partial_fit(chunks[1])
 
 
@@ -345,7 +348,7 @@ def test_a_column_constant_in_the_first_rows_does_not_count_in_the_score(small, 
     assert dae.score(moving) == pytest.approx(dae.score(constant))
 
 
-def test_unseen_levels_of_the_type_of_the_known_ones_are_taken_by_themselves(small):
+def test_unseen_levels_of_the_same_type_are_allowed(small):
     frame = pd.DataFrame({"n": np.arange(40) % 7, "code": pd.Series([1, 2] * 20)})
     frame["code"] = frame["code"].astype("category")
     dae = small().partial_fit(frame)
@@ -356,14 +359,14 @@ def test_unseen_levels_of_the_type_of_the_known_ones_are_taken_by_themselves(sma
         dae.partial_fit(frame.assign(code=["x", "y"] * 20))
 
 
-def test_spelling_of_the_device_does_not_start_the_noise_anew(small, table):
+def test_other_names_of_the_device_do_not_restart_the_generator(small, table):
     drawn = []
 
-    def look(X, noise_factor, rng):
+    def record(X, noise_factor, rng):
         drawn.append(rng.random())
         return X
 
-    dae = small(noise=look, emphasis=0.5)
+    dae = small(noise=record, emphasis=0.5)
     for device in ("cpu", "cpu:0", "cpu", "cpu:0"):
         dae.set_params(device=device).partial_fit(table[:32])
     assert len(set(drawn)) == len(drawn) == 4

@@ -1,4 +1,4 @@
-"""Randomness is owned, the caller's world is left alone, and no row is kept."""
+"""Equal seeds give equal bits, no global state changes, no training row is kept."""
 
 import pickle
 from concurrent.futures import ThreadPoolExecutor
@@ -18,7 +18,7 @@ VARIANTS = [
 
 
 @pytest.mark.parametrize("params", VARIANTS)
-def test_global_random_state_is_untouched(small, table, params):
+def test_global_random_state_does_not_change(small, table, params):
     numpy_state, torch_state = np.random.get_state(), torch.get_rng_state()
     dae = small(**params).fit(table)
     dae.score(table), dae.transform(table), dae.impute(table)
@@ -28,7 +28,7 @@ def test_global_random_state_is_untouched(small, table, params):
     assert torch.equal(torch_state, torch.get_rng_state())
 
 
-def test_threads_and_default_dtype_of_the_caller_are_as_before(small, table):
+def test_threads_and_default_dtype_do_not_change(small, table):
     threads, dtype = torch.get_num_threads(), torch.get_default_dtype()
     try:
         torch.set_num_threads(2)
@@ -44,14 +44,16 @@ def test_threads_and_default_dtype_of_the_caller_are_as_before(small, table):
 
 
 @pytest.mark.parametrize("params", VARIANTS[:-1])
-def test_same_seed_same_bits_other_seed_other_features(small, table, params):
+def test_equal_seeds_give_equal_bits_and_others_other_features(small, table, params):
     first, second = (small(**params).fit_transform(table) for _ in range(2))
     np.testing.assert_array_equal(first, second)
     other = small(**{**params, "random_state": 1}).fit_transform(table)
     assert not np.array_equal(first, other)
 
 
-def test_seed_may_be_a_random_state_and_none_differs_each_time(small, table):
+def test_seed_may_be_a_random_state_and_none_gives_other_features_each_time(
+    small, table
+):
     def fitted(random_state):
         return small(random_state=random_state).fit_transform(table)
 
@@ -61,7 +63,7 @@ def test_seed_may_be_a_random_state_and_none_differs_each_time(small, table):
     assert not np.array_equal(fitted(None), fitted(None))
 
 
-def test_four_threads_at_once_give_the_bits_of_one(small, digits):
+def test_fits_in_four_threads_give_the_bits_of_one_fit(small, digits):
     X = digits[0]
     alone = small(max_iter=20).fit_transform(X)
     with ThreadPoolExecutor(4) as threads:
@@ -86,7 +88,7 @@ def test_fit_changes_neither_the_table_nor_the_parameters(small, holes):
 
 @pytest.mark.parametrize("early_stopping", [True, False])
 @pytest.mark.parametrize("kind", ["array", "frame"])
-def test_pickle_holds_no_training_row_and_little_but_weights(
+def test_pickle_holds_no_training_row_and_is_little_larger_than_the_weights(
     small, early_stopping, kind
 ):
     X = np.random.default_rng(0).normal(size=(500, 20))
@@ -105,7 +107,7 @@ def test_pickle_holds_no_training_row_and_little_but_weights(
     assert len(pickled) < 2 * weights
 
 
-def test_views_of_the_training_table_are_not_held(small, table):
+def test_the_template_holds_no_view_of_the_training_table(small, table):
     frame = pd.DataFrame(table, columns=list("abcde"))
     dae = small().fit(frame)
     template = dae._layout.template_

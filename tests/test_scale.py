@@ -1,4 +1,4 @@
-"""Bigger than memory, bigger than one process: streams, Dask, joblib's backends."""
+"""Large tables and several processes: streams, Dask, joblib's backends."""
 
 import os
 import signal
@@ -43,7 +43,7 @@ def client():
 
 @pytest.fixture
 def frame():
-    """400 rows of numbers, a column of categories, and an index of its own."""
+    """Make 400 rows of numbers and a category, with an index of integers."""
     rng = np.random.default_rng(0)
     Z = rng.normal(size=(400, 2))
     X = Z @ rng.normal(size=(2, 5)) + 0.1 * rng.normal(size=(400, 5))
@@ -81,12 +81,12 @@ def test_a_search_on_a_cluster_finds_what_a_sequential_one_finds(
 ):
     with joblib.parallel_config("dask", scatter=[table]):
         assert_same(search().fit(table), sequential)
-    # Two workers on two cores: more threads would stand in each other's way.
+    # Two workers on two cores: more threads would slow each other down.
     assert set(client.run(torch.get_num_threads).values()) == {1}
 
 
 class KillOnce(Callback):
-    """Kill the worker that trains, unless a file says that it has been done."""
+    """Kill the worker that trains, unless a file shows that one was killed."""
 
     def __init__(self, path):
         self.path = path
@@ -103,19 +103,19 @@ class KillOnce(Callback):
 def test_a_search_survives_the_death_of_a_worker(table, sequential, client, tmp_path):
     killed = tmp_path / "killed"
     with joblib.parallel_config("dask", scatter=[table]):
-        # Nobody can be killed twice, and the best is fitted here.
+        # The file exists before the search fits the best candidate in this process.
         found = search(callbacks=[KillOnce(str(killed))]).fit(table)
     assert killed.exists()
     assert_same(found, sequential)
 
 
 def features(part, model):
-    """The features of a partition, which keeps its index."""
+    """Compute the features of a partition, with its index."""
     Z = model.transform(part)
     return pd.DataFrame(Z, part.index, model.get_feature_names_out())
 
 
-def test_features_of_a_dask_frame_are_those_of_a_pandas_frame(frame, client):
+def test_features_of_a_dask_frame_equal_those_of_a_pandas_frame(frame, client):
     dae = small().fit(frame)
     model = client.scatter(dae, broadcast=True)
     meta = pd.DataFrame(columns=dae.get_feature_names_out(), dtype=np.float32)
@@ -124,7 +124,7 @@ def test_features_of_a_dask_frame_are_those_of_a_pandas_frame(frame, client):
     assert (Z.dtypes == np.float32).all()
 
 
-def test_partial_fit_over_partitions_is_that_over_frames(frame, client):
+def test_partial_fit_over_partitions_equals_that_over_frames(frame, client):
     partitions = dd.from_pandas(frame, npartitions=4).partitions
     dae, local = small(), small()
     for partition in partitions:
@@ -135,7 +135,7 @@ def test_partial_fit_over_partitions_is_that_over_frames(frame, client):
 
 
 @pytest.mark.parametrize(
-    ("spoil", "message"),
+    ("make_bad", "message"),
     [
         (lambda part: part.drop(columns="c"), "- c"),
         (lambda part: part.assign(c="seven"), "Column 'c' must hold numbers"),
@@ -143,10 +143,12 @@ def test_partial_fit_over_partitions_is_that_over_frames(frame, client):
     ],
     ids=["missing", "text", "numbers"],
 )
-def test_a_bad_partition_is_named(frame, client, spoil, message):
+def test_an_invalid_partition_is_refused_with_the_column(
+    frame, client, make_bad, message
+):
     dae = small().fit(frame)
     parts = dd.from_pandas(frame, npartitions=2).map_partitions(
-        spoil, meta=spoil(frame.iloc[:0])
+        make_bad, meta=make_bad(frame.iloc[:0])
     )
     meta = features(frame.iloc[:1], dae)
     with pytest.raises(ValueError, match=message):
@@ -178,15 +180,15 @@ def stream(n_batches):
 stream(2)
 before = kilobytes("VmRSS")
 with open("/proc/self/clear_refs", "w") as clear:
-    clear.write("5")  # From now on VmHWM is the peak since now.
+    clear.write("5")  # Reset VmHWM, the peak of memory.
 stream(1000)
 print(kilobytes("VmHWM") - before)
 """
 
 
-def test_a_stream_takes_the_memory_of_some_batches(tmp_path):
+def test_a_stream_needs_the_memory_of_a_few_batches(tmp_path):
     if not Path("/proc/self/clear_refs").exists():
-        pytest.skip("needs Linux, which tells the peak of memory since a moment")
+        pytest.skip("needs Linux, where the recorded peak of memory can be reset")
     path = tmp_path / "table.parquet"
     rng = np.random.default_rng(0)
     names = [f"x{j}" for j in range(50)]
@@ -230,19 +232,19 @@ def test_a_large_frame_is_read_in_chunks(frame, monkeypatch, library, early_stop
         holes = pl.from_pandas(holes.astype({"kind": "string"}))
     params = {"early_stopping": early_stopping, "max_iter": 2}
     expected = small(**params).fit_transform(holes)
-    most, take = [], Numbers.__getitem__
+    lengths, get_rows = [], Numbers.__getitem__
 
-    def watched(numbers, rows):
-        piece = take(numbers, rows)
-        most.append(len(piece))
-        return piece
+    def recorded(numbers, rows):
+        chunk = get_rows(numbers, rows)
+        lengths.append(len(chunk))
+        return chunk
 
     monkeypatch.setattr("sklearn_dae._tables.layout.FEW_CELLS", 0)
     monkeypatch.setattr("sklearn_dae._cells.CELLS_AT_ONCE", 250)
-    monkeypatch.setattr(Numbers, "__getitem__", watched)
+    monkeypatch.setattr(Numbers, "__getitem__", recorded)
     dae = small(**params).fit(holes)
     Z = dae.transform(holes)
-    assert max(most) == 50
+    assert max(lengths) == 50
     np.testing.assert_allclose(Z, expected, rtol=1e-4, atol=1e-4)
     filled = dae.impute(holes)
     assert not np.any([pd.isna(filled[name].to_numpy()).any() for name in "abcde"])

@@ -1,1 +1,1 @@
-"""Networks from cells to cells, and what they compute for rows."""
+"""Neural networks, and the features and predictions that they compute."""

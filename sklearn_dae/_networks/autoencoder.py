@@ -1,7 +1,7 @@
-"""The network: an encoder and a decoder over cells, one output a number or level.
+"""The network: an encoder and a decoder, with one output for each number or level.
 
-Dense layers are built without initial values, because PyTorch would draw these from its
-global generator. `initialize` draws them from a generator that training owns.
+Dense layers are built without initial values, because PyTorch would draw them from its
+global generator. `initialize` draws them from the generator of the training.
 """
 
 from __future__ import annotations
@@ -23,17 +23,17 @@ ACTIVATIONS: dict[str, Callable[[Tensor], Tensor]] = {
     "silu": functional.silu,
 }
 
-# Largest distance of an input from its column's mean, in standard deviations. The
-# features of a row with an outlier harm the model that gets them, so the stack clips
-# early. A bottleneck is used more for repairs, which need the outlier as it is.
+# Largest distance of an input from its column's mean, in standard deviations. Features
+# with outliers harm the model behind the transformer, so the stack clips early. A
+# bottleneck is mostly used to repair rows, and outliers contain information for that.
 CLIP_OF_STACK, CLIP_OF_LATENT = 10.0, 1000.0
-# Bins of a numeric column, and the largest number of inputs for the bins of all.
+# Bins of a numeric column, and the largest number of bins of all columns together.
 N_BINS = 6
 MAX_BIN_INPUTS = 384
-# Where quantiles coincide, as in a column of many zeros, a bin becomes a step. With
-# this width the step does not amplify rounding errors of float32.
+# If quantiles are equal, as in a column of many zeros, a bin has no width. With this
+# width it does not amplify rounding errors of float32.
 NARROWEST_BIN = 1e-4
-# Tables of more inputs, texts for example, leave the inputs out of the stack.
+# If there are more inputs than this, the stack does not contain them.
 MAX_STACKED_INPUTS = 1024
 
 
@@ -97,8 +97,8 @@ class CellsEncoder(nn.Module):
         self.clip = clip
         self.n_inputs = n_numeric * (1 + self.bins) + sum(n_levels)
         self.n_outputs = n_numeric + sum(n_levels)
-        # Number of inputs of variance 1 that would vary as much: a bin varies half as
-        # much as the number itself, and the levels of a column together like one input.
+        # The initial weights depend on the variance of all inputs together, in units
+        # of one number: a bin has about half of it, all levels of a column have one.
         self.fan_in = n_numeric * (1 + self.bins / 2) + len(n_levels)
         self.register_buffer("center", torch.zeros(n_numeric, dtype=torch.float32))
         self.register_buffer("limit", torch.ones_like(self.center))
@@ -133,7 +133,7 @@ class CellsEncoder(nn.Module):
     def forward(self, numeric: Tensor, codes: Tensor) -> Tensor:
         n_rows, n_numbers = numeric.shape
         n_encoded = n_numbers * (1 + self.bins)
-        # Write all inputs into one tensor: no time for joining blocks.
+        # Write all inputs into one tensor, because joining blocks takes time.
         inputs = numeric.new_empty(n_rows, self.n_inputs)
         distances = torch.sub(numeric, self.center, out=inputs[:, :n_numbers])
         # x / sqrt(1 + (x / limit)^2) is nearly x near 0 and tends to the limit. Unlike
@@ -164,7 +164,7 @@ class CellsEncoder(nn.Module):
 
 
 class Autoencoder(nn.Module):
-    """An encoder over cells and a decoder: what all networks have in common.
+    """Base class of all networks: an encoder over cells and a decoder.
 
     Subclasses implement `initialize`, `encode` and `decode`.
 
@@ -175,7 +175,7 @@ class Autoencoder(nn.Module):
     n_components : int
         Number of latent units.
     representation : {"stack", "latent"}
-        The features.
+        Which layers the features consist of.
 
     Shape
     -----
@@ -213,7 +213,7 @@ class Autoencoder(nn.Module):
         self.register_buffer("spreads", spreads)
 
     def initialize(self, output_bias: Tensor, generator: Generator) -> None:
-        """Draw initial weights from `generator`; the output starts at `output_bias`."""
+        """Draw initial weights from `generator`, and set the output's bias."""
         raise NotImplementedError
 
     def encode(self, inputs: Tensor) -> list[Tensor]:
@@ -233,7 +233,7 @@ class Autoencoder(nn.Module):
         return self.decode(self.compress(inputs))
 
     def stack(self, numeric: Tensor, codes: Tensor) -> list[Tensor]:
-        """Compute the inputs, unless too many, and all blocks, divided by `spreads`."""
+        """Compute the blocks of the stack, each divided by its spread."""
         inputs = self.cells(numeric, codes)
         blocks = self.encode(inputs)
         if len(self.block_sizes) > len(blocks):
@@ -266,11 +266,11 @@ class Autoencoder(nn.Module):
 
 
 class DenoisingAutoencoder(Autoencoder):
-    """Dense layers.
+    """An autoencoder of dense layers.
 
-    If only the latent layer is used it is a bottleneck: it is linear, and its decoder
-    mirrors the encoder. If all layers are features the decoder is one linear layer: the
-    features are as good, and training costs less.
+    With ``representation="latent"`` the latent layer is a bottleneck: it is linear, and
+    the decoder mirrors the encoder. With "stack" the decoder is one linear layer. The
+    features are as good as with a deeper decoder, and training takes less time.
 
     Parameters
     ----------
@@ -285,7 +285,7 @@ class DenoisingAutoencoder(Autoencoder):
     activation : str
         A key of `ACTIVATIONS`.
     representation : {"stack", "latent"}
-        The features.
+        Which layers the features consist of.
     """
 
     def __init__(
@@ -298,7 +298,7 @@ class DenoisingAutoencoder(Autoencoder):
         representation: str,
     ):
         is_bottleneck = representation == "latent"
-        # A bottleneck passes on too little for bins to be of use.
+        # The bottleneck is too narrow to pass on the information of bins.
         bins = 0 if is_bottleneck else n_bins(n_numeric)
         clip = CLIP_OF_LATENT if is_bottleneck else CLIP_OF_STACK
         cells = CellsEncoder(n_numeric, n_levels, bins, clip)
@@ -319,14 +319,14 @@ class DenoisingAutoencoder(Autoencoder):
         return f"activation={self.activation!r}, {super().extra_repr()}"
 
     def dense_layers(self) -> list[tuple[nn.Linear, str]]:
-        """List all layers from inputs to output, with the names of activations."""
+        """List all layers in order, each with the name of its activation."""
         layers = [*self.encoder, *self.decoder]
         activations = self.encoder_activations + self.decoder_activations
         return list(zip(layers, activations, strict=True))  # type: ignore[arg-type]
 
     @torch.no_grad()
     def initialize(self, output_bias: Tensor, generator: Generator) -> None:
-        """Draw all weights from `generator`, as PyTorch does from its global one.
+        """Draw all weights from `generator`, with PyTorch's default distribution.
 
         Weights and biases are uniform within 1 / sqrt(inputs of the unit), the default
         of :class:`torch.nn.Linear`. The last bias is set to `output_bias`.
@@ -353,7 +353,7 @@ def _dense(sizes: Sequence[int]) -> nn.ModuleList:
 
 
 def _run(layers: nn.ModuleList, activations: list[str], x: Tensor) -> list[Tensor]:
-    """Compute the outputs of all layers, first layer first."""
+    """Compute the outputs of all layers, in order."""
     outputs = []
     for layer, activation in zip(layers, activations, strict=True):
         x = ACTIVATIONS[activation](layer(x))

@@ -19,15 +19,16 @@ STRIDE = 2
 
 
 class ConvNetwork(BaseEstimator):
-    """Convolutional encoder, transposed-convolutional decoder: a network for images.
+    """Network of convolutional layers, for images.
 
-    To be the `network` of a :class:`DenoisingAutoencoderTransformer` whose rows are
-    images of any size, flattened channel by channel and line by line. Each layer of the
-    encoder halves height and width (rounded up); a dense layer makes the latent one of
-    the last maps. The decoder mirrors it.
+    Pass it as the `network` of a :class:`DenoisingAutoencoderTransformer`. Each row of
+    the table is an image, flattened channel by channel and line by line. Images can
+    have any size. Each layer of the encoder halves the height and the width, rounded
+    up. A dense layer computes the latent layer from the last maps. The decoder mirrors
+    the encoder with transposed convolutions.
 
-    In ``representation="stack"`` each layer counts by its maps, averaged over a grid of
-    `pool_size` by `pool_size` fields.
+    With ``representation="stack"`` the stack contains the maps of each layer, averaged
+    over a grid of `pool_size` by `pool_size` fields.
 
     Parameters
     ----------
@@ -35,18 +36,20 @@ class ConvNetwork(BaseEstimator):
         Channels, height and width of an image. Their product is the number of columns.
 
     channels : array-like of shape (n_layers,), default=(32, 64)
-        Number of maps that each convolutional layer of the encoder makes.
+        Number of maps of each convolutional layer of the encoder.
 
     kernel_size : int, default=3
-        Height and width of the kernels, in [1, inf). Odd ones are centred.
+        Height and width of the kernels, in [1, inf). Kernels of an odd size are
+        centred.
 
     pool_size : int, default=2
-        Height and width of the grid that maps are averaged over for the stack, in
-        [1, inf); at most the maps' own. Only used when ``representation="stack"``.
+        Height and width of the grid over which maps are averaged for the stack, in
+        [1, inf). Smaller maps are not averaged. Only used when
+        ``representation="stack"``.
 
     See Also
     --------
-    DenoisingAutoencoderTransformer : Takes it as its `network`.
+    DenoisingAutoencoderTransformer : The transformer that uses it as its `network`.
 
     Examples
     --------
@@ -90,19 +93,20 @@ class ConvNetwork(BaseEstimator):
         Parameters
         ----------
         n_inputs : int
-            Number of columns, those of the flattened images.
+            Number of columns of the table: channels times height times width.
         n_components : int
             Number of latent units.
 
         Returns
         -------
         encoder, decoder : torch.nn.Module
-            From (n_rows, n_inputs) to (n_rows, n_components) and back.
+            The encoder turns tensors of shape (n_rows, n_inputs) into
+            (n_rows, n_components). The decoder does the reverse.
 
         Raises
         ------
         ValueError
-            If a parameter is not as stated, or images are not of `n_inputs` numbers.
+            If a parameter is invalid, or an image does not have `n_inputs` numbers.
         """
         self._validate_params()
         image_shape = positive_integers(
@@ -112,9 +116,9 @@ class ConvNetwork(BaseEstimator):
         n_numbers = math.prod(image_shape)
         if len(image_shape) != 3 or n_numbers != n_inputs:
             raise ValueError(
-                f"'image_shape' must be three integers, the channels, the height and "
-                f"the width of images of {n_inputs} numbers, as many as there are "
-                f"columns. Got {self.image_shape!r}, which makes {n_numbers}."
+                f"'image_shape' must be three integers (channels, height, width), "
+                f"whose product is the number of columns, {n_inputs}. Got "
+                f"{self.image_shape!r} with the product {n_numbers}."
             )
         n_channels, height, width = image_shape
         maps = [n_channels, *channels]
@@ -143,9 +147,9 @@ class _Encoder(nn.Module):
     Parameters
     ----------
     maps : sequence of int
-        Channels of the image, then of each layer's maps.
+        Number of channels of the image, then number of maps of each layer.
     sizes : sequence of (int, int)
-        Their heights and widths.
+        Height and width of the image, then of the maps of each layer.
     n_components, kernel_size, pool_size : int
         As of `ConvNetwork`.
     """
@@ -173,7 +177,7 @@ class _Encoder(nn.Module):
 
     def _maps(self, inputs: Tensor) -> list[Tensor]:
         """Compute the maps of each convolution."""
-        # A row holds its image flattened, so that it has columns as any table has.
+        # A row of the table is a flattened image.
         maps = [self.image(inputs)]
         for layer in self.layers:
             maps.append(layer(maps[-1]).relu())
@@ -185,11 +189,11 @@ class _Encoder(nn.Module):
     def stack(self, inputs: Tensor) -> list[Tensor]:
         """Compute the averaged maps of each layer, and the latent layer."""
         # Whole maps would be thousands of features. Averages over the fields of a grid
-        # keep roughly where in the image something is.
+        # are few, and still say roughly in which part of the image a pattern is.
         maps = self._maps(inputs)
         pooled = [
-            adaptive_avg_pool2d(of_layer, grid).flatten(1)
-            for of_layer, grid in zip(maps, self.grids, strict=True)
+            adaptive_avg_pool2d(layer_maps, grid).flatten(1)
+            for layer_maps, grid in zip(maps, self.grids, strict=True)
         ]
         return [*pooled, self.latent(maps[-1].flatten(1))]
 
@@ -204,7 +208,8 @@ def _decoder(
         nn.Unflatten(1, (maps[-1], *sizes[-1])),
     ]
     for k in reversed(range(1, len(maps))):
-        # The encoder rounds half heights and widths. Restore what it rounded off.
+        # The encoder rounds half heights and widths up. So the output of a transposed
+        # convolution can lack a line or a column, which `output_padding` adds.
         missing = [
             large - ((small - 1) * STRIDE - 2 * padding + kernel_size)
             for large, small in zip(sizes[k - 1], sizes[k], strict=True)

@@ -1,8 +1,8 @@
 """Networks that the user builds: an encoder and a decoder, checked before training.
 
-PyTorch draws initial weights from its global generator, which the caller and fits in
-other threads use, too. While the user's modules are built, all that draws is given
-another generator.
+PyTorch draws initial weights from its global generator. The caller and fits in other
+threads use it, too. So while the user's modules are built, PyTorch's functions draw
+from a generator of the fit instead.
 """
 
 from __future__ import annotations
@@ -32,9 +32,9 @@ N_TRIAL_ROWS = 64
 
 
 class DrawFrom(TorchFunctionMode):
-    """A context in which PyTorch draws from `generator`, unless it is given another.
+    """Let PyTorch draw from `generator` within this context, in the calling thread.
 
-    It holds for the thread that enters it.
+    A function that is called with a generator uses that one.
     """
 
     def __init__(self, generator: Generator):
@@ -48,7 +48,7 @@ class DrawFrom(TorchFunctionMode):
         args: Sequence[Any] = (),
         kwargs: dict[str, Any] | None = None,
     ) -> Any:
-        # PyTorch calls this instead of each of its functions within the context.
+        # Within the context, PyTorch calls this method in place of its functions.
         kwargs = kwargs or {}
         draws = "generator" in kwargs or getattr(func, "__name__", "") in DRAWING
         if draws and kwargs.get("generator") is None:
@@ -69,12 +69,12 @@ class CustomAutoencoder(Autoencoder):
     n_levels : sequence of int
         Number of levels of each categorical column.
     network : callable
-        Builds the encoder and the decoder, given the numbers of inputs and of latent
-        units. If the encoder has a method `stack`, it returns the encoder's blocks.
+        ``network(n_inputs, n_components)`` returns the encoder and the decoder. If the
+        encoder has a method `stack`, this method returns the encoder's blocks.
     n_components : int
         Number of latent units.
     representation : {"stack", "latent"}
-        The features.
+        Which layers the features consist of.
     seed : int
         Seed of the initial weights.
     """
@@ -95,12 +95,12 @@ class CustomAutoencoder(Autoencoder):
         super().__init__(cells, n_components, representation)
         n_inputs = cells.n_inputs
         _check_takes_sizes(network)
-        # A buffer, not a parameter: the decoder may have a bias of its own to train.
+        # A buffer, so that it is not trained: the decoder may have a bias of its own.
         bias = torch.zeros(n_inputs, dtype=torch.float32)
         self.register_buffer("output_bias", bias)
         with DrawFrom(torch.Generator().manual_seed(seed)):
             self.encoder, self.decoder = _check_pair(network(n_inputs, n_components))
-            # A user who has set another default dtype builds modules of that.
+            # The user's default dtype of PyTorch may be another one.
             self.float()
             self._try(torch.randn(N_TRIAL_ROWS, n_inputs, dtype=torch.float32))
 
@@ -113,7 +113,7 @@ class CustomAutoencoder(Autoencoder):
         return self.encoder(inputs)
 
     def encode(self, inputs: Tensor) -> list[Tensor]:
-        # Look for a method: the encoder may have a submodule of that name.
+        # Look at the class: a submodule may have this name, too.
         if callable(getattr(type(self.encoder), "stack", None)):
             return list(self.encoder.stack(inputs))
         return [self.compress(inputs)]
@@ -123,7 +123,7 @@ class CustomAutoencoder(Autoencoder):
 
     @torch.no_grad()
     def _try(self, rows: Tensor) -> None:
-        """Run the modules on some rows, check all outputs and set sizes of blocks."""
+        """Run the modules on random rows, check the outputs, set sizes of blocks."""
         self.eval()
         n_inputs, n_components = rows.shape[1], self.n_components
         latent = _run_checked(
@@ -137,14 +137,14 @@ class CustomAutoencoder(Autoencoder):
         self.n_weights = self._n_multiplications(rows)
         if not any(parameter.requires_grad for parameter in self.parameters()):
             raise ValueError(
-                "'network' must build modules with parameters to train. Got none whose "
-                "requires_grad is True."
+                "'network' must build modules with parameters to train. Got no "
+                "parameter with requires_grad=True. Do not freeze all of them."
             )
 
     def _n_multiplications(self, rows: Tensor) -> int:
         """Count the multiplications for one row.
 
-        A weight of a convolution counts once for every position of the image.
+        A weight of a convolution counts once for each position of its kernel.
         """
         counts = [sum(parameter.numel() for parameter in self.parameters())]
 
@@ -164,7 +164,7 @@ class CustomAutoencoder(Autoencoder):
         self.repair(rows)
         for hook in hooks:
             hook.remove()
-        # Modules of unknown kinds have at least one for each parameter.
+        # The hooks miss parameters of other names. Each is used at least once.
         return max(counts[0], sum(counts[1:]))
 
     def _check_repeatable(self, rows: Tensor) -> None:
@@ -195,9 +195,9 @@ def _check_takes_sizes(network: Callable[..., Any]) -> None:
     arguments = unfit_arguments(network, 2)
     if arguments is not None:
         raise ValueError(
-            f"'network' must take (n_inputs, n_components), and may be an object such "
-            f"as ConvNetwork(image_shape), not its class. Got {network!r}, which takes "
-            f"{arguments}."
+            f"'network' must take two arguments (n_inputs, n_components). Got "
+            f"{network!r}, which takes {arguments}. Pass a function, or an object such "
+            f"as ConvNetwork(image_shape) instead of its class."
         )
 
 
@@ -210,7 +210,7 @@ def _check_pair(pair: Any) -> Sequence[nn.Module]:
     ):
         raise TypeError(
             f"'network' must return a pair of torch.nn.Module, the encoder and the "
-            f"decoder. Got {pair!r}."
+            f"decoder. Got {pair!r}. End the function with: return encoder, decoder"
         )
     return pair
 
@@ -222,11 +222,11 @@ def _run_checked(
     expected = (len(inputs), width)
     rule = (
         f"The {name} that 'network' builds must turn a tensor of shape "
-        f"{tuple(inputs.shape)} into one of shape {expected}, rows and {meaning}."
+        f"{tuple(inputs.shape)} into one of shape {expected} (rows, {meaning})."
     )
     try:
         output = module(inputs)
-    except Exception as error:  # Whatever the user's code raises.
+    except Exception as error:  # The user's code may raise any error.
         raise ValueError(f"{rule} Got {type(error).__name__}: {error}") from error
     if not isinstance(output, Tensor) or output.shape != expected:
         raise ValueError(f"{rule} Got {_shape(output)}.")
@@ -234,7 +234,7 @@ def _run_checked(
 
 
 def _check_stack(blocks: Sequence[Any], latent: Tensor) -> None:
-    """Raise ValueError unless `latent` is the last of `blocks`, all of as many rows."""
+    """Raise ValueError unless all blocks have the rows of `latent`, the last block."""
     shapes = [block.shape for block in blocks if isinstance(block, Tensor)]
     if (
         len(shapes) < max(1, len(blocks))
@@ -244,15 +244,16 @@ def _check_stack(blocks: Sequence[Any], latent: Tensor) -> None:
         or not torch.allclose(blocks[-1], latent, equal_nan=True)
     ):
         raise ValueError(
-            f"The method 'stack' of the encoder that 'network' builds must give a list "
-            f"of tensors with {len(latent)} rows for as many, the last of them the "
-            f"encoder's own output, of shape {tuple(latent.shape)}. Got "
-            f"{', '.join(map(_shape, blocks)) or 'none'}."
+            f"The method 'stack' of the encoder that 'network' builds must return a "
+            f"list of tensors of two dimensions, with {len(latent)} rows for "
+            f"{len(latent)} rows. The last one must be the output of the encoder, of "
+            f"shape {tuple(latent.shape)}. Got "
+            f"{', '.join(map(_shape, blocks)) or 'no tensor'}."
         )
 
 
 def _shape(output: Any) -> str:
-    """Write the shape of a tensor, or the type of anything else."""
+    """Describe a tensor by its shape, and another object by its type."""
     if isinstance(output, Tensor):
         return str(tuple(output.shape))
     return f"a {type(output).__name__}"

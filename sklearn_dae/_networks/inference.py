@@ -1,4 +1,4 @@
-"""What a trained network computes for rows: features and expected cells."""
+"""Features and predicted cells that a trained network computes for rows."""
 
 from __future__ import annotations
 
@@ -14,19 +14,19 @@ from .threads import threads_for
 
 @torch.inference_mode()
 def features(network: Autoencoder, cells: Cells) -> np.ndarray:
-    """Compute the features of rows: the stack, or the latent layer only."""
+    """Compute the features of rows: the stack or the latent layer."""
     blocks = map(_whole_vectors, cells.to(network.spreads.device))
     with threads_for(cells.n_rows * network.n_weights):
         if network.representation == "stack":
             output = torch.cat(network.stack(*blocks), 1)
         else:
             output = network.latent(*blocks)
-    # Without the rows that `_whole_vectors` has appended.
+    # Remove the rows that `_whole_vectors` appended.
     return output[: cells.n_rows].numpy(force=True)
 
 
 def n_features_out(network: Autoencoder) -> int:
-    """Compute the number of features of a row."""
+    """Compute the number of features of each row."""
     if network.representation == "stack":
         return sum(network.block_sizes)
     return network.n_components
@@ -49,7 +49,7 @@ def decode(
 ) -> tuple[np.ndarray, np.ndarray]:
     """Predict the numbers, and the probabilities of all levels, of latent features."""
     spreads = network.spreads
-    # Features are divided by their spread, the inputs of the decoder are not.
+    # Features are divided by their spread. The decoder takes them undivided.
     inputs = torch.tensor(latent, device=spreads.device) * spreads[-1]
     with threads_for(len(latent) * network.n_weights):
         output = network.decode(_whole_vectors(inputs))
@@ -57,8 +57,8 @@ def decode(
 
 
 def prediction_chunks(network: Autoencoder, n_rows: int) -> list[slice]:
-    """Cut rows into slices that go through the network one after the other."""
-    # The output and the stack are the largest arrays for a row.
+    """Divide rows into slices that fit the memory for one pass of the network."""
+    # The output and the stack are the largest arrays.
     return row_chunks(n_rows, network.cells.n_outputs + sum(network.block_sizes))
 
 

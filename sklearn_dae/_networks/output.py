@@ -16,7 +16,7 @@ from torch import Tensor
 def level_blocks(
     logits: Tensor, n_levels: Sequence[int]
 ) -> Iterator[tuple[slice, Tensor]]:
-    """Cut logits into one block for all neighbouring columns with as many levels.
+    """Divide logits into blocks of neighbouring columns with equal numbers of levels.
 
     A few large blocks are faster than one block for each column.
 
@@ -38,9 +38,9 @@ def level_blocks(
 
 def baseline_output(loss: str, center: Tensor, frequencies: Sequence[Tensor]) -> Tensor:
     """Compute the output row that predicts the columns' means and frequencies."""
-    # Without the bounds a mean of 0 or 1, or a frequency of 0, has an infinite logit.
+    # The bounds avoid infinite logits of a mean of 0 or 1, or of a frequency of 0.
     numbers = center.clamp(1e-6, 1 - 1e-6).logit() if loss == "log_loss" else center
-    logits = (of_levels.clamp_min(1e-6).log() for of_levels in frequencies)
+    logits = (column.clamp_min(1e-6).log() for column in frequencies)
     return torch.cat([numbers, *logits])
 
 
@@ -48,7 +48,7 @@ def expected_cells(
     output: Tensor, loss: str, n_levels: Sequence[int]
 ) -> tuple[Tensor, Tensor]:
     """Turn an output into numbers and the probabilities of all levels."""
-    # Softmax and sigmoid are part of the loss in training, so they are applied here.
+    # The network has no softmax and sigmoid, because the loss contains them.
     n_numeric = output.shape[1] - sum(n_levels)
     numeric = output[:, :n_numeric]
     blocks = [

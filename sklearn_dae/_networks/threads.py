@@ -1,4 +1,4 @@
-"""How many threads PyTorch computes on: one, unless there is work for several."""
+"""Number of threads of PyTorch: one, unless the work is large enough for several."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ from threading import Lock, Thread
 
 import torch
 
-# Numbers of multiplications from which on several threads are faster: for one update of
-# the weights, where on a busy machine each product waits for the slowest thread, and
-# for a prediction.
+# With fewer multiplications than these, one thread is faster. An update of the weights
+# needs more, because each of its products waits for the slowest thread, and other
+# processes slow threads down.
 MULTIPLICATIONS_OF_UPDATE = 2**28
 MULTIPLICATIONS_OF_PREDICTION = 2**24
 
@@ -23,10 +23,9 @@ _n_threads_before = 1
 def one_thread() -> Iterator[None]:
     """Let PyTorch compute on one thread, and restore the setting afterwards.
 
-    The setting belongs partly to the process and partly to the calling thread. So
-    callers from several threads at once share one record: the first to enter notes the
-    setting of before. Each one restores it for its own thread when it leaves, and the
-    last one for the process.
+    PyTorch stores the setting for the process and for the calling thread. So callers in
+    several threads share one record. The first caller stores the previous setting. Each
+    caller restores it for its own thread, and the last caller for the process.
     """
     global _n_on_one_thread, _n_threads_before
     with _lock:
@@ -41,8 +40,9 @@ def one_thread() -> Iterator[None]:
             _n_on_one_thread -= 1
             torch.set_num_threads(_n_threads_before)
             if _n_on_one_thread:
-                # The restored setting is also the process's, but other callers still
-                # need 1 there. A helper sets it without changing this thread's own.
+                # This also restored the setting of the process, but other callers
+                # still need 1 there. Another thread sets it, because the setting of
+                # this thread must not change.
                 helper = Thread(target=torch.set_num_threads, args=(1,))
                 helper.start()
                 helper.join()

@@ -1,1 +1,1 @@
-"""Train a network to undo the corruption of its rows."""
+"""Training of a network that repairs corrupted rows."""

@@ -22,16 +22,16 @@ NUMBERS_AT_ONCE = 2**18
 
 
 class CorruptibleRows(Dataset[Any]):
-    """Clean rows, and what is needed to corrupt them and to weigh their cells.
+    """Clean rows, with the settings to corrupt them and to weight their cells.
 
     Parameters
     ----------
     cells : Cells or SparseCells
         The clean rows.
     corruption : Corruption
-        Applied to every batch anew.
+        Corrupts each batch anew.
     emphasis : float
-        Weight of a corrupted cell; that of an intact one is ``1 - emphasis``.
+        Weight of a corrupted cell. An intact cell has the weight ``1 - emphasis``.
     learnable : Cells
         One bool for each column. Cells of columns with False get the weight 0.
     generator : torch.Generator
@@ -58,7 +58,7 @@ class CorruptibleRows(Dataset[Any]):
     def corrupted(
         self, rows: Tensor | slice, generator: Generator
     ) -> tuple[Cells, Cells, Cells]:
-        """Corrupt some rows. Return noisy cells, clean cells and weights."""
+        """Corrupt the given rows. Return noisy cells, clean cells and weights."""
         clean = self.cells.rows(rows)
         noisy, corrupted = self.corruption(clean, generator)
         return noisy, clean, self._weights(clean, corrupted)
@@ -66,7 +66,7 @@ class CorruptibleRows(Dataset[Any]):
     def _weights(self, clean: Cells, corrupted: Cells) -> Cells:
         # `emphasis` where corrupted, 1 - `emphasis` where intact, 0 where missing.
         numeric, codes = (
-            # In place, because fresh memory costs more than this arithmetic.
+            # In place, because allocating memory takes longer than this arithmetic.
             is_corrupted.to(torch.float32)
             .mul_(2 * self.emphasis - 1)
             .add_(1 - self.emphasis)
@@ -83,8 +83,8 @@ class ShuffledBatches:
     """Training batches: a new order in every epoch, new noise in every batch.
 
     All batches have nearly the same size. Several small batches are corrupted and
-    encoded at once, because for each alone the calls would cost more than the work. The
-    number of batches at once is limited by a processor's cache.
+    encoded in one call, because one call for each would take longer. Their number is
+    limited, so that they fit the cache of a processor.
 
     Parameters
     ----------
@@ -107,7 +107,7 @@ class ShuffledBatches:
     ):
         self.dataset = dataset
         self.n_batches = n_batches(len(dataset), batch_size)
-        # Small batches are prepared together, large ones alone.
+        # 1 for large batches.
         self.n_at_once = max(1, NUMBERS_AT_ONCE // (batch_size * max(1, n_inputs)))
         self.encode = encode
 
@@ -122,7 +122,7 @@ class ShuffledBatches:
         batches = order.tensor_split(self.n_batches)
         for first in range(0, self.n_batches, self.n_at_once):
             group = batches[first : first + self.n_at_once]
-            # One call for all rows of the group, then split into its batches.
+            # One call for all rows of the group. Then split them into batches.
             noisy, clean, weights = rows.corrupted(torch.cat(group), rows.generator)
             sizes = [len(batch) for batch in group]
             blocks = [
@@ -133,12 +133,12 @@ class ShuffledBatches:
 
 
 class FixedBatches:
-    """Validation batches: the same corruption in every epoch. So losses compare."""
+    """Validation batches: equal corruption in all epochs, to compare their losses."""
 
     def __init__(self, dataset: CorruptibleRows, batch_size: int):
         self.dataset = dataset
         self.batch_size = batch_size
-        # Drawing a seed from the generator would change the training.
+        # A seed drawn from the generator would change the training.
         self.seed = dataset.generator.initial_seed() + 1
 
     def __len__(self) -> int:

@@ -1,7 +1,7 @@
-"""Noises: pure functions from clean cells to corrupted ones.
+"""Noises: functions from clean cells to corrupted cells.
 
-Each takes ``(cells, noise_factor, donors, columns, generator)`` and returns ``(cells,
-corrupted)``: new cells, and a mask of those that were picked for corruption.
+Each takes ``(cells, noise_factor, donors, columns, generator)``. It returns the
+corrupted cells and a mask of the cells that it picked. It changes no argument.
 
 - `noise_factor` holds one number for each column, as Cells.
 - `donors` are the training rows that swap noise draws from.
@@ -33,7 +33,7 @@ def _uniform(like: Tensor, generator: Generator) -> Tensor:
 
 
 def _pick(cells: Cells, noise_factor: Cells, generator: Generator) -> Cells:
-    """Draw the mask of cells to corrupt, with the probability of each column."""
+    """Draw the mask of cells to corrupt, with each column's own probability."""
     numeric, codes = (
         # A probability of 1 or more picks every cell: draws are below 1.
         (_uniform(block, generator) < probability) & ~missing
@@ -53,8 +53,8 @@ def swap(
 ) -> tuple[Cells, Cells]:
     """Replace a cell by the same column's cell of a training row drawn at random."""
     picked = _pick(cells, noise_factor, generator)
-    # Each cell has its own donor row. One donor for all cells of a row would keep the
-    # dependence between these cells, from which the network could tell them apart.
+    # Each cell has its own donor row. If all picked cells of a row came from one donor,
+    # they would still fit each other, and the network could keep them.
     numeric = _swap(cells.numeric, picked.numeric, donors.draw_numeric, generator)
     codes = _swap(cells.codes, picked.codes, donors.draw_codes, generator)
     return Cells(numeric, codes), picked
@@ -66,7 +66,7 @@ def _swap(
     draw: Callable[[Tensor, Generator], Tensor],
     generator: Generator,
 ) -> Tensor:
-    """Replace the picked cells of a block by `draw`, which is called for these only."""
+    """Replace the picked cells of a block by values that `draw` returns."""
     if not block.numel():
         return block
     # Few cells are picked, so drawing for all of them would cost more.
@@ -168,13 +168,13 @@ NOISES: dict[str, Noise] = {
 
 
 class Corruption:
-    """Several noises applied in turn to the cells of a batch.
+    """Apply several noises in turn to the cells of a batch.
 
     Parameters
     ----------
     noises : sequence of (str or callable, Cells of one row)
-        Each noise with the `noise_factor` of each column. Without any, nothing is
-        corrupted.
+        Each noise with the `noise_factor` of each column. An empty sequence corrupts
+        nothing.
     donors : Cells or SparseCells
         The training rows.
     columns : ColumnSummary
@@ -205,7 +205,6 @@ class Corruption:
             cells, corrupted = noise(
                 cells, noise_factor, self.donors, self.columns, generator
             )
-            # A cell that several noises picked counts as corrupted once.
             masks.append(corrupted)
         numeric, codes = (reduce(or_, blocks) for blocks in zip(*masks, strict=True))
         return cells, Cells(numeric, codes)

@@ -1,4 +1,4 @@
-"""Training from cells to a trained net."""
+"""Train a net on cells, and prepare it for prediction."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ from .corruption import Corruption
 from .loss import mean_errors
 from .net import AutoencoderNet, History, TrainingParameters, build_net, run
 
-# Limits of the sample that quantiles and spreads are estimated from: rows, and numbers
-# of inputs and features in these rows.
+# Quantiles and spreads are estimated from a sample of the rows. These are its largest
+# number of rows, and of inputs and features in all its rows together.
 SAMPLE_ROWS, SAMPLE_NUMBERS = 10_000, 2**22
-# In `partial_fit`, spreads are estimated from the last rows, at least so many.
+# Smallest number of last rows that `partial_fit` estimates spreads from.
 FEWEST_ROWS = 1000
 
 
@@ -32,7 +32,7 @@ class Moments(NamedTuple):
     ----------
     means : Tensor of shape (2, n_features), float64
     n_rows : int
-        Number of rows that they are of.
+        Number of rows that the means were computed from.
     """
 
     means: Tensor
@@ -40,20 +40,20 @@ class Moments(NamedTuple):
 
 
 class Progress(NamedTuple):
-    """What the next call of `partial_fit` needs besides the network.
+    """State that the next call of `partial_fit` needs besides the network.
 
-    Tensors are on the CPU, so that they can be unpickled where the device is missing.
+    Tensors are on the CPU, so that a machine without the device can unpickle them.
 
     Attributes
     ----------
     optimizer : dict of str to Tensor
-        See `FlatAdamW.progress`. The network itself has averaged weights.
+        See `FlatAdamW.progress`. It contains the weights before averaging.
     moments : Moments or None
-        Those of the stack that its spreads were estimated from.
+        Moments of the stack, from which its spreads were estimated.
     generator : Tensor
-        The state of the generator.
+        State of the generator.
     device : str
-        The device of training.
+        Device of the training.
     """
 
     optimizer: dict[str, Tensor]
@@ -86,19 +86,19 @@ def fit_net(
     previous: AutoencoderNet | None = None,
     progress: Progress | None = None,
 ) -> tuple[AutoencoderNet, History, Progress]:
-    """Train a network to predict `train` from its corruption.
+    """Train a network to predict the cells of `train` from corrupted cells.
 
-    If there are rows in `valid`, training stops when the loss on them has not fallen by
-    `tol` for `n_iter_no_change` epochs, and the best weights are restored. Otherwise it
-    runs `max_iter` epochs. The net comes back trimmed for prediction. Training starts
-    from the weights of `previous`, if there is such a net, and in later calls of
-    `partial_fit` from its progress. Neither is changed.
+    With rows in `valid`, training stops when the loss on them has not fallen by `tol`
+    for `n_iter_no_change` epochs, and the best weights are restored. Otherwise it runs
+    `max_iter` epochs. The returned net is trimmed for prediction. Training starts from
+    the weights of `previous`, if given, and in later calls of `partial_fit` also from
+    its progress. Neither is changed.
     """
     generator = _make_generator(parameters, progress)
     train, columns = train.to(parameters.device), columns.to(parameters.device)
     means = baseline_output(parameters.loss, columns.center, columns.frequencies)
     baseline = _baseline(parameters, train, columns, means, previous)
-    # A column whose mean is always right cannot be predicted better.
+    # In other columns the mean is always right, so there is nothing to learn.
     learnable = Cells(baseline.numeric > 0, baseline.codes > 0)
     corruption = Corruption(noises, train, columns)
 
@@ -129,10 +129,10 @@ def fit_net(
 def _make_generator(
     parameters: TrainingParameters, progress: Progress | None
 ) -> Generator:
-    """Make the generator that all random numbers are drawn from."""
+    """Make the generator of all random numbers of the training."""
     generator = Generator(parameters.device).manual_seed(parameters.seed)
     if progress is not None:
-        # The state of a generator fits only generators of the same kind of device.
+        # Generators of another kind of device cannot take this state.
         if torch.device(progress.device).type == generator.device.type:
             generator.set_state(progress.generator)
         else:
@@ -147,9 +147,10 @@ def _baseline(
     means: Tensor,
     previous: AutoencoderNet | None,
 ) -> Cells:
-    """Compute the mean error of predicting each column's mean, or frequencies.
+    """Compute the mean error of predicting each column's mean or frequencies.
 
-    In `partial_fit` keep that of the first call, so that losses of all calls compare.
+    `partial_fit` keeps the errors of its first call. So the losses of all calls have
+    the same unit.
     """
     if parameters.incremental and previous is not None:
         return Cells(
@@ -176,9 +177,9 @@ def _variance(
 def _draw_sample(
     cells: Cells | SparseCells, network: Autoencoder, generator: Generator
 ) -> Cells:
-    """Draw the rows that quantiles of numbers and spreads of features are taken of."""
+    """Draw rows to estimate quantiles of numbers and spreads of features from."""
     width = network.cells.n_inputs + sum(network.block_sizes)
-    # Very wide tables need a minimum, or there would be no quantiles.
+    # The minimum is for very wide tables: quantiles need some rows.
     n_rows = max(256, min(SAMPLE_ROWS, SAMPLE_NUMBERS // width))
     order = torch.randperm(cells.n_rows, generator=generator, device=cells.device)
     return cells.rows(order[:n_rows])
@@ -187,13 +188,14 @@ def _draw_sample(
 def _resume(
     net: AutoencoderNet, previous: AutoencoderNet, progress: Progress | None
 ) -> None:
-    """Copy the weights of `previous`, of the same network, and the progress."""
+    """Continue from the weights of `previous`, of the same network, and `progress`."""
     network, before = net.module_, previous.module_
     if _outline(network) != _outline(before):
         raise ValueError(
-            f"warm_start=True and partial_fit go on from the network of the previous "
-            f"call, but the parameters now ask for another one. Set them back, or call "
-            f"fit with warm_start=False. It was\n{before}\nand is\n{network}"
+            f"warm_start=True and partial_fit continue with the network of the "
+            f"previous call, but the parameters now describe another network. Set them "
+            f"back, or call fit with warm_start=False. The previous network is\n"
+            f"{before}\nand the parameters describe\n{network}"
         )
     network.load_state_dict(before.state_dict())
     if progress is not None:
@@ -201,8 +203,8 @@ def _resume(
 
 
 def _outline(network: Autoencoder) -> tuple[str, dict[str, torch.Size]]:
-    """Describe a network: its modules without addresses, and the shapes of tensors."""
-    # The representation of a module tells classes and settings, but not all shapes.
+    """Describe a network by its modules, without addresses, and its shapes."""
+    # The representation of a module contains classes and settings, but not all shapes.
     shapes = {name: value.shape for name, value in network.state_dict().items()}
     return re.sub(r" at 0x[0-9a-f]+", "", repr(network)), shapes
 
@@ -214,8 +216,8 @@ def _finish(
     progress: Progress | None,
     has_spreads: bool,
 ) -> Progress:
-    """Make the net fit for prediction only, and return the progress."""
-    # Before the average replaces the weights: training goes on from the weights.
+    """Prepare the net for prediction, and return the progress."""
+    # The next call continues from the weights, so copy them before averaging.
     optimizer = {n: v.clone().cpu() for n, v in net.optimizer_.progress.items()}
     net.optimizer_.use_average()
     net.module_.eval()
@@ -231,11 +233,12 @@ def _finish(
 def _fit_spreads(
     network: Autoencoder, sample: Cells, before: Moments | None, has_spreads: bool
 ) -> Moments:
-    """Set the spreads so that all blocks of the stack vary as much as each other.
+    """Set the spreads so that all blocks of the stack have the same total variance.
 
-    Otherwise distances and penalties would depend on the block with the largest numbers
-    only. The variance of the features is 1 on average. If the network `has_spreads` of
-    previous rows, these rows count too, as far as needed to make up `FEWEST_ROWS`.
+    Otherwise distances and penalties would depend only on the block with the largest
+    numbers. The variance of the features is 1 on average. If the network `has_spreads`
+    of previous rows and the sample has less than `FEWEST_ROWS` rows, previous rows
+    count, too.
     """
     spreads, sizes = network.spreads.clone(), network.block_sizes
     moments = _measure(network, sample)
@@ -253,11 +256,12 @@ def _fit_spreads(
 
 
 def _measure(network: Autoencoder, sample: Cells) -> Moments:
-    """Compute the moments of the stack over a sample. Sets all spreads to 1."""
+    """Compute the moments of the stack over a sample. Set all spreads to 1."""
     network.spreads.fill_(1.0)
     sizes = network.block_sizes
     sums = torch.zeros(2, sum(sizes), dtype=torch.float64, device=sample.device)
-    # Chunks of half the size, because the stack is in memory before and after division.
+    # Half of the usual chunks, because memory holds the stack twice: before and after
+    # the division by the spreads.
     for rows in row_chunks(sample.n_rows, 2 * sum(sizes)):
         for (total, squares), block in zip(
             sums.split(sizes, 1), network.stack(*sample.rows(rows)), strict=True
@@ -268,7 +272,7 @@ def _measure(network: Autoencoder, sample: Cells) -> Moments:
 
 
 def _moments_of(spreads: Tensor, sizes: Sequence[int], mean: Tensor) -> Moments:
-    """Make moments that give these spreads. `fit` keeps the spreads only."""
+    """Compute moments from spreads, because `fit` keeps no moments."""
     width = sum(sizes) / len(sizes)
     variances = [
         mean.new_full((size,), float(spread) ** 2 * width / size)
@@ -280,7 +284,7 @@ def _moments_of(spreads: Tensor, sizes: Sequence[int], mean: Tensor) -> Moments:
 
 
 def _merge(before: Moments, now: Moments) -> Moments:
-    """Combine moments: of previous rows no more count than make up `FEWEST_ROWS`."""
+    """Combine moments. Previous rows count if `now` has less than `FEWEST_ROWS`."""
     n_before = min(before.n_rows, max(0, FEWEST_ROWS - now.n_rows))
     n_rows = n_before + now.n_rows
     # lerp: (1 - w) before + w now, with w the fraction of new rows.

@@ -20,17 +20,18 @@ ERRORS: dict[str, Callable[..., Tensor]] = {
 
 
 class ReconstructionLoss(nn.Module):
-    """Weighted error of predicted cells, relative to that of a constant prediction.
+    """Weighted error of predicted cells, relative to the error of a constant.
 
-    1.0 is the loss of predicting every column's training mean, or the frequencies of
-    its levels. Numeric columns count in proportion to their spread after scaling, which
-    is the same for all under standard scaling. A categorical column counts as much as
-    an average numeric one.
+    A loss of 1.0 is the loss of predicting each column's training mean, or the
+    frequencies of its levels. Numeric columns count in proportion to their spread after
+    scaling. Under standard scaling all have the same spread. A categorical column
+    counts as much as an average numeric column.
 
     Parameters
     ----------
     loss : str
-        Error of a number, a key of `ERRORS`. That of a category is the cross-entropy.
+        Error of a number, a key of `ERRORS`. The error of a category is its
+        cross-entropy.
     n_levels : sequence of int
         Number of levels of each categorical column.
     numeric_baseline : Tensor of shape (n_numeric,)
@@ -53,12 +54,12 @@ class ReconstructionLoss(nn.Module):
         super().__init__()
         self.loss = loss
         self.n_levels = tuple(n_levels)
-        # Columns without spread have the weight 0, so any unit will do.
+        # Columns without spread have the weight 0, so their unit does not matter.
         spread = numeric_baseline[numeric_baseline > 0]
         unit = spread.mean() if len(spread) else numeric_baseline.new_tensor(1.0)
         self.register_buffer("numeric_unit", unit)
         self.register_buffer("numeric_baseline", numeric_baseline)
-        # Factor of a cross-entropy, by which it costs as much as a number.
+        # Multiplied by this, a cross-entropy counts as much as the error of a number.
         self.register_buffer(
             "codes_unit", unit / codes_baseline.masked_fill(codes_baseline == 0, 1.0)
         )
@@ -92,7 +93,7 @@ class ReconstructionLoss(nn.Module):
                 gradient[:, n_numeric:],
             )
             baseline = baseline + codes_weights.sum() * self.numeric_unit
-        # Not 0 where all weights are.
+        # If all weights are 0, the baseline is 0, too. Do not divide by it.
         baseline = baseline.clamp_min(torch.finfo(baseline.dtype).tiny)
         return total / baseline, gradient.div_(baseline)
 
@@ -108,7 +109,7 @@ class ReconstructionLoss(nn.Module):
             level_blocks(gradient, self.n_levels),
             strict=True,
         ):
-            # A missing cell has the weight 0, so any level will do.
+            # A missing cell has the weight 0, so its level does not matter.
             true = codes[:, columns, None].clamp_min(0).long()
             block_weights = weights[:, columns, None]
             log_p = block.log_softmax(-1)
@@ -133,7 +134,7 @@ def _numeric_error(
     if loss == "absolute_error":
         torch.mul(difference.sign(), weights, out=gradient)
         return (difference * gradient).sum()
-    # The gradient without its factor 2 also gives the error.
+    # Use the gradient without its factor 2 to compute the error, too.
     torch.mul(difference, weights, out=gradient)
     total = difference.mul_(gradient).sum()
     gradient.mul_(2.0)
@@ -141,7 +142,7 @@ def _numeric_error(
 
 
 def mean_errors(loss: str, cells: Cells | SparseCells, prediction: Tensor) -> Tensor:
-    """Compute the mean error of one output for all cells of each numeric column."""
+    """Compute each numeric column's mean error of predicting a constant."""
     total = torch.zeros_like(prediction, dtype=torch.float64)
     n_observed = torch.zeros_like(prediction, dtype=torch.int64)
     for rows in row_chunks(cells.n_rows, len(prediction)):

@@ -1,6 +1,6 @@
-"""The skorch net of a training: its construction, its callbacks, its run.
+"""The skorch net: build it, check its callbacks, run its training.
 
-The only file that imports skorch.
+This is the only file that imports skorch.
 """
 
 from __future__ import annotations
@@ -32,18 +32,19 @@ from .batches import CorruptibleRows, FixedBatches, ShuffledBatches, TrainingBat
 from .loss import ReconstructionLoss
 from .steps import Autograd, Backpropagation, FlatAdamW, unshare_parameters
 
-# Callbacks that training would overrule or break, and what to do instead.
+# Callbacks that do not work with this training, each with the reason and the remedy.
 REFUSED_CALLBACKS = {
     LRScheduler: (
         "set the learning rate, which falls from 'learning_rate_init' to 0 over "
-        "'max_iter' epochs. Leave it out and set these two parameters"
+        "'max_iter' epochs. Remove the callback and set these two parameters"
     ),
     ParamMapper: (
         "freeze or set parameters of the network: all of them are initialized from "
-        "'random_state' and trained. Leave it out"
+        "'random_state' and trained. Remove the callback"
     ),
     BatchScoring: (
-        "score batches, whose targets are cells and their weights. Use an EpochScoring"
+        "score batches, whose targets are cells and their weights. Use an EpochScoring "
+        "instead"
     ),
 }
 
@@ -76,7 +77,7 @@ class TrainingParameters:
 
 
 class History(NamedTuple):
-    """The losses of a training, one for each epoch; NaN where there is none."""
+    """Losses of a training, one for each epoch, NaN if an epoch has none."""
 
     losses: list[float]
     validation_losses: list[float]
@@ -84,7 +85,7 @@ class History(NamedTuple):
 
 
 class DivergenceCheck(Callback):
-    """Stop training when the loss is not finite. Know whether an epoch is running."""
+    """Stop training when the loss is not finite. Record whether an epoch runs."""
 
     def on_train_begin(self, net: NeuralNet, **kwargs: Any) -> None:
         self.is_in_epoch_ = False
@@ -104,14 +105,14 @@ class DivergenceCheck(Callback):
 
 
 class ProgressLine(Callback):
-    """Show one live line: epochs, losses, the smallest of them, the time left."""
+    """Show one live line with the epochs, the losses and the time left."""
 
     def on_train_begin(self, net: NeuralNet, **kwargs: Any) -> None:
-        # tqdm is a dependency of skorch. It imports what notebooks need, so import it
-        # only if the line is asked for.
+        # tqdm is a dependency of skorch. Its import is slow in notebooks, so import it
+        # only if needed.
         from tqdm.auto import notebook_tqdm, std_tqdm, tqdm
 
-        # A terminal overwrites the line, but a log file keeps every state of it.
+        # A terminal overwrites the line. A log file keeps all its states, so write few.
         live = notebook_tqdm is not std_tqdm or sys.stderr.isatty()
         self.line_ = tqdm(
             total=net.max_epochs, unit="epoch", mininterval=0.1 if live else 10.0
@@ -128,7 +129,7 @@ class ProgressLine(Callback):
         self.line_.update()
 
     def close(self) -> None:
-        """End the line, if there is one."""
+        """End the line, if it was begun."""
         if hasattr(self, "line_"):
             self.line_.close()
 
@@ -137,9 +138,9 @@ class AutoencoderNet(NeuralNet):
     """A skorch net whose training steps are those of `steps`.
 
     In `fit` the learning rate falls from `lr` to 0 along half a cosine over all epochs.
-    In `partial_fit`, where the number of updates is unknown, it is constant and weights
-    are averaged. Losses are read once an epoch: to read them after every step would
-    make the processor wait for a GPU.
+    In `partial_fit` the number of updates is unknown, so the learning rate is constant
+    and the weights are averaged. Losses are read once an epoch, because reading a
+    number makes the processor wait for a GPU.
     """
 
     def run_single_epoch(
@@ -191,7 +192,7 @@ class AutoencoderNet(NeuralNet):
     def train_step(self, batch: TrainingBatch, **fit_params: Any) -> dict[str, Tensor]:
         inputs, target = batch
         output = self.passes_.forward(inputs)
-        # Gradients are written out, so this needs no autograd (but see `Autograd`).
+        # `Backpropagation` computes gradients without autograd.
         loss, gradient = self.criterion_.with_gradient(output, target)
         self.passes_.backward(gradient)
         parameters = self.module_.named_parameters()
@@ -202,13 +203,13 @@ class AutoencoderNet(NeuralNet):
 
     def trim_for_prediction(self) -> None:
         super().trim_for_prediction()
-        # They hold the memory of a batch.
+        # It holds the memory of a batch.
         del self.passes_
         unshare_parameters(self.module_)
 
 
 def check_callbacks(callbacks: Sequence[Any] | None, early_stopping: bool) -> None:
-    """Raise ValueError unless all are skorch callbacks, named or not, that can work."""
+    """Raise ValueError unless all are skorch callbacks that work with training."""
     for item in callbacks or ():
         is_named = isinstance(item, tuple) and len(item) == 2
         callback = item[1] if is_named else item
@@ -223,16 +224,16 @@ def check_callbacks(callbacks: Sequence[Any] | None, early_stopping: bool) -> No
         if isinstance(callback, EpochScoring) and not callable(callback.scoring):
             raise ValueError(
                 f"An EpochScoring among 'callbacks' must have a function to score "
-                f"with, scoring(net, X, y=None), for there is no y. Got "
+                f"with, scoring(net, X, y=None), because there is no y. Got "
                 f"{callback.scoring!r}."
             )
-        # skorch would fail only at the end of the first epoch.
+        # skorch would raise only at the end of the first epoch.
         monitor = getattr(callback, "monitor", None)
         if not early_stopping and monitor in ("valid_loss", "valid_loss_best"):
             raise ValueError(
                 f"{item!r} among 'callbacks' monitors {monitor!r}, but without "
-                f"early_stopping=True there are no validation rows. Set it, or "
-                f"let the callback monitor something else, such as 'train_loss'."
+                f"early_stopping=True there are no validation rows. Set "
+                f"early_stopping=True, or let the callback monitor 'train_loss'."
             )
 
 
@@ -243,7 +244,7 @@ def build_net(
     validation_rows: CorruptibleRows | None,
     generator: torch.Generator,
 ) -> AutoencoderNet:
-    """Build the net, with a network whose dense layers have no initial values yet."""
+    """Build the net. Its dense layers have no initial values yet."""
     net = AutoencoderNet(
         **_module_parameters(parameters, generator),
         module__n_numeric=len(columns.center),
@@ -267,7 +268,7 @@ def build_net(
         callbacks__train_loss=None,
         device=parameters.device,
         verbose=parameters.verbose,
-        # A cache would turn the targets, cells and weights, into arrays and fail.
+        # A cache would convert targets to arrays, and fail on cells and weights.
         use_caching=False,
     )
     if parameters.verbose < 2:
@@ -278,7 +279,7 @@ def build_net(
 def _module_parameters(
     parameters: TrainingParameters, generator: torch.Generator
 ) -> dict[str, Any]:
-    """Choose the class of the network and its own parameters, by skorch's names."""
+    """Choose the class of the network, and name its parameters as skorch does."""
     if parameters.network == "mlp":
         return {
             "module": DenoisingAutoencoder,
@@ -295,7 +296,7 @@ def _module_parameters(
 
 
 def _callbacks(parameters: TrainingParameters, early_stopping: bool) -> list[Any]:
-    """List the callbacks of training, then the user's."""
+    """List the callbacks of training, then those of the user."""
     callbacks: list[Any] = [DivergenceCheck()]
     if parameters.verbose == 1:
         callbacks.append(ProgressLine())
@@ -305,7 +306,7 @@ def _callbacks(parameters: TrainingParameters, early_stopping: bool) -> list[Any
             patience=parameters.n_iter_no_change,
             threshold=parameters.tol,
             threshold_mode="abs",
-            # Restores the weights from memory; no file is written.
+            # The weights are kept in memory, not in a file.
             load_best=True,
             sink=print if parameters.verbose > 1 else noop,
         )
@@ -314,10 +315,10 @@ def _callbacks(parameters: TrainingParameters, early_stopping: bool) -> list[Any
 
 
 def run(net: AutoencoderNet, rows: CorruptibleRows) -> History:
-    """Train on rows.
+    """Train on rows, and return the losses.
 
-    `NeuralNet.fit` would hide Ctrl-C. Callbacks stop training by the same exception,
-    but between epochs.
+    Both Ctrl-C and callbacks that stop training raise KeyboardInterrupt, but callbacks
+    do so between epochs. `NeuralNet.fit` does not distinguish the two.
     """
     interrupted = False
     callbacks = [callback for _, callback in net.callbacks_]
@@ -330,11 +331,11 @@ def run(net: AutoencoderNet, rows: CorruptibleRows) -> History:
                 isinstance(callback, DivergenceCheck) and callback.is_in_epoch_
                 for callback in callbacks
             )
-        # Without any epoch, callbacks would find no loss.
+        # After no epoch, callbacks would fail, because there is no loss.
         if net.history:
             net.notify("on_train_end", X=rows, y=None)
     finally:
-        # skorch does not tell callbacks of errors.
+        # skorch does not notify callbacks after an error.
         for callback in callbacks:
             if isinstance(callback, ProgressLine):
                 callback.close()
@@ -342,7 +343,7 @@ def run(net: AutoencoderNet, rows: CorruptibleRows) -> History:
 
 
 def _losses(net: AutoencoderNet, name: str) -> list[float]:
-    """List one loss of each epoch that trained on all its batches."""
-    # An epoch that Ctrl-C has cut short has no training loss.
+    """List the losses of all complete epochs."""
+    # An epoch that Ctrl-C interrupted has no training loss.
     trained = [epoch for epoch in net.history if "train_loss" in epoch]
     return [float(epoch.get(name, math.nan)) for epoch in trained]

@@ -1,8 +1,8 @@
 """Training steps: forward pass, backward pass and AdamW.
 
-In a small network, autograd and one update for each parameter cost more than the matrix
-products. So the passes of dense layers are written out here, gradients are written to
-one flat tensor, and one fused kernel updates all parameters.
+In a small network, autograd and one update for each parameter take longer than the
+matrix products. So this file computes the passes of dense layers itself, writes all
+gradients to one flat tensor, and updates all parameters by one fused kernel.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from torch.optim.adamw import adamw
 
 from .._networks.autoencoder import ACTIVATIONS
 
-# Activations whose derivative can be computed from their result. They work in place.
+# Activations that work in place, because their derivative needs only their result.
 IN_PLACE: dict[str, Callable[[Tensor], Tensor]] = {
     "identity": lambda x: x,
     "logistic": torch.sigmoid_,
@@ -26,9 +26,9 @@ IN_PLACE: dict[str, Callable[[Tensor], Tensor]] = {
     "relu": torch.relu_,
 }
 _aten = torch.ops.aten
-# Derivatives: turn a gradient with respect to the result of an activation into one with
-# respect to its argument, in place. The second argument is what the layer keeps: the
-# result of the activations above, the argument of the others.
+# Derivatives of activations. Each multiplies, in place, the gradient with respect to
+# the result by the derivative. The second argument is the tensor that the layer keeps:
+# the result of the activations above, the argument of the others.
 DERIVATIVES: dict[str, Callable[[Tensor, Tensor], Tensor]] = {
     "identity": lambda gradient, _: gradient,
     "logistic": lambda gradient, result: _aten.sigmoid_backward.grad_input(
@@ -53,17 +53,17 @@ AVERAGED_PART = 5
 
 
 class FlatAdamW(Optimizer):
-    """AdamW [1]_ for one flat tensor, of which all parameters become views.
+    """AdamW [1]_ for one flat tensor. All parameters become views of it.
 
-    It can also average the weights. With a constant learning rate the average serves
-    the purpose of a falling one. Its window grows with the number of updates [2]_, so
-    that it can be used after each of them.
+    It can also average the weights. With a constant learning rate the average has the
+    effect of a falling learning rate. The window of the average grows with the number
+    of updates [2]_, so the average can be used after each update.
 
     Parameters
     ----------
     params : iterable of dict
-        Groups with the parameters under "params", all of one device. Their gradients
-        become views of one flat tensor, too. Parameters that need no gradient do not
+        Groups with the parameters under "params", all on one device. Their gradients
+        also become views of one flat tensor. Parameters that need no gradient do not
         change.
     lr : float
         Learning rate.
@@ -92,7 +92,7 @@ class FlatAdamW(Optimizer):
         self.flat = nn.Parameter(torch.cat([p.detach().flatten() for p in views]))
         self.flat.grad = torch.zeros_like(self.flat)
         super().__init__([self.flat], {"lr": lr, "weight_decay": weight_decay})
-        # PyTorch makes this state at the first step, but `resume` needs it before.
+        # PyTorch makes this state at the first step. `resume` needs it earlier.
         self.state[self.flat] = {
             "step": self.flat.new_zeros(()),
             "exp_avg": torch.zeros_like(self.flat),
@@ -112,13 +112,13 @@ class FlatAdamW(Optimizer):
 
     @property
     def progress(self) -> dict[str, Tensor]:
-        """The state that another optimizer needs to continue, without the average."""
+        """State that another optimizer needs to continue, without the average."""
         return {**self.state[self.flat], "weights": self.flat.detach()}
 
     def resume(self, progress: dict[str, Tensor]) -> None:
         """Continue from the progress of another optimizer.
 
-        The weights before this call must be the average of the other one.
+        Before this call, the weights must be the average of the other optimizer.
         """
         self.average = self.flat.detach().clone()
         for name, value in self.progress.items():
@@ -170,8 +170,8 @@ class Backpropagation:
     Parameters
     ----------
     layers : sequence of (nn.Linear, str)
-        In order, each with the name of its activation. Gradients are written to the
-        `grad` of the parameters, which must exist.
+        Layers in order, each with the name of its activation. Gradients are written
+        to the `grad` of the parameters, which must exist.
     """
 
     def __init__(self, layers: Sequence[tuple[nn.Linear, str]]):
@@ -185,8 +185,8 @@ class Backpropagation:
     def _buffers(self, n_rows: int) -> list[tuple[Tensor, Tensor]]:
         """Get memory for each layer's output and its gradient.
 
-        Steps with as many rows share it: the system would have to map new memory page
-        by page.
+        Steps with equal numbers of rows share it, because the system takes long to map
+        new memory.
         """
         if n_rows not in self.buffers:
             self.buffers[n_rows] = [
@@ -229,7 +229,7 @@ class Backpropagation:
             DERIVATIVES[activation](gradient, self.layer_outputs[k])
             torch.mm(gradient.T, self.layer_inputs[k], out=weight_gradient)
             torch.sum(gradient, 0, out=bias_gradient)
-            # The inputs of the first layer are data: nobody needs their gradient.
+            # The inputs of the first layer are data, which need no gradient.
             if k:
                 gradient = torch.mm(gradient, weight, out=buffers[k - 1][1])
 
@@ -240,9 +240,9 @@ class Autograd:
     Parameters
     ----------
     network : callable
-        From inputs to outputs.
+        Computes outputs from inputs.
     gradients : Tensor
-        The flat tensor of which the `grad` of all parameters are views.
+        The flat tensor of all gradients.
     """
 
     def __init__(self, network: Callable[[Tensor], Tensor], gradients: Tensor):
@@ -250,7 +250,7 @@ class Autograd:
         self.gradients = gradients
 
     def forward(self, x: Tensor) -> Tensor:
-        """Compute the output. Keep what `backward` needs until that is called."""
+        """Compute the output. Keep what the next call of `backward` needs."""
         try:
             with torch.enable_grad():
                 self.output = self.network(x)
@@ -258,9 +258,9 @@ class Autograd:
             if len(x) > 1:
                 raise
             raise ValueError(
-                f"The modules that 'network' builds cannot be trained on one row at a "
-                f"time, as batch normalisation cannot: {error}. Set a larger "
-                f"'batch_size', or pass more rows."
+                f"The modules that 'network' builds cannot be trained on a batch of "
+                f"one row: {error}. Batch normalisation needs two rows, for example. "
+                f"Set a larger 'batch_size', or pass more rows."
             ) from error
         return self.output.detach()
 

@@ -1,4 +1,4 @@
-"""The network over cells against independent computations."""
+"""Dense networks, compared with independent computations."""
 
 from itertools import pairwise
 
@@ -13,7 +13,7 @@ from ..helpers import make_cells, make_network
 N_LEVELS = (3, 3, 5)
 
 
-def initialized(seed=0, n_numeric=2, n_levels=N_LEVELS, **params):
+def initialize(seed=0, n_numeric=2, n_levels=N_LEVELS, **params):
     network = make_network(n_numeric, n_levels, **params)
     generator = torch.Generator().manual_seed(seed)
     bias = torch.zeros(n_numeric + sum(n_levels))
@@ -43,17 +43,17 @@ def one_hot(codes):
     return torch.cat(blocks, 1)
 
 
-def encoder_of(n_numeric, n_levels=()):
-    return initialized(n_numeric=n_numeric, n_levels=n_levels).cells
+def make_encoder(n_numeric, n_levels=()):
+    return initialize(n_numeric=n_numeric, n_levels=n_levels).cells
 
 
 def test_inputs_are_encoded_numbers_and_one_hot_codes(cells):
-    encoder = encoder_of(2, N_LEVELS)
+    encoder = make_encoder(2, N_LEVELS)
     fit_columns(encoder, cells.numeric)
     inputs = encoder(*cells)
     assert inputs.shape == (3, encoder.n_inputs) == (3, 2 * 7 + 11)
     torch.testing.assert_close(inputs[:, -11:], one_hot(cells.codes))
-    numbers = encoder_of(2)
+    numbers = make_encoder(2)
     fit_columns(numbers, cells.numeric)
     without_codes = numbers(cells.numeric, torch.empty(3, 0, dtype=torch.int8))
     torch.testing.assert_close(inputs[:, :-11], without_codes)
@@ -63,14 +63,14 @@ def test_numbers_are_encoded_piecewise_linearly_between_quantiles():
     numeric = np.random.default_rng(0).exponential(size=(500, 3))
     numeric[::3, 1] = np.nan
     numeric[:400, 2] = 0.0  # Four of six bins are empty.
-    encoder = encoder_of(3)
+    encoder = make_encoder(3)
     fit_columns(encoder, make_cells(numeric).numeric)
     expected = numeric - np.nanmean(numeric, axis=0)
     expected /= np.sqrt(1 + (expected / np.nanstd(numeric, axis=0) / 10) ** 2)
     edges = np.nanquantile(numeric, np.linspace(0, 1, 7), axis=0)
     for low, high in pairwise(edges):
-        share = np.clip((numeric - low) / np.maximum(high - low, 1e-4), 0, 1)
-        expected = np.hstack([expected, share - np.nanmean(share, axis=0)])
+        filled = np.clip((numeric - low) / np.maximum(high - low, 1e-4), 0, 1)
+        expected = np.hstack([expected, filled - np.nanmean(filled, axis=0)])
     found = encoder(*make_cells(numeric))
     np.testing.assert_allclose(found, np.nan_to_num(expected), atol=1e-3)
 
@@ -79,27 +79,27 @@ def test_numbers_are_encoded_piecewise_linearly_between_quantiles():
     ("n_numeric", "bins"), [(1, 6), (64, 6), (65, 5), (192, 2), (193, 0)]
 )
 def test_many_columns_have_fewer_bins_each(n_numeric, bins):
-    encoder = encoder_of(n_numeric)
+    encoder = make_encoder(n_numeric)
     cells = make_cells(np.random.default_rng(0).normal(size=(9, n_numeric)))
     fit_columns(encoder, cells.numeric)
     assert encoder(*cells).shape == (9, n_numeric * (1 + bins))
 
 
-def test_a_bottleneck_is_given_no_bins():
-    network = initialized(n_numeric=4, n_levels=(), representation="latent")
+def test_a_bottleneck_has_no_bins():
+    network = initialize(n_numeric=4, n_levels=(), representation="latent")
     assert network.cells.n_inputs == 4
 
 
 @pytest.mark.parametrize("value", [1e6, 1e30, 3e38])
-def test_no_number_seems_farther_than_ten_standard_deviations(value):
-    encoder = encoder_of(1)
+def test_inputs_are_clipped_at_ten_standard_deviations(value):
+    encoder = make_encoder(1)
     fit_columns(encoder, make_cells([[-1.0], [1.0]]).numeric)
     inputs = encoder(*make_cells([[value], [-value]]))
     torch.testing.assert_close(inputs[:, 0], torch.tensor([10.0, -10.0]))
 
 
-def test_a_bottleneck_is_given_far_numbers_as_they_are():
-    encoder = initialized(n_numeric=1, n_levels=(), representation="latent").cells
+def test_inputs_of_a_bottleneck_are_clipped_at_a_thousand_standard_deviations():
+    encoder = initialize(n_numeric=1, n_levels=(), representation="latent").cells
     fit_columns(encoder, make_cells([[-1.0], [1.0]]).numeric)
     inputs = encoder(*make_cells([[100.0], [3e38]]))
     torch.testing.assert_close(
@@ -108,7 +108,7 @@ def test_a_bottleneck_is_given_far_numbers_as_they_are():
 
 
 def test_a_missing_cell_is_all_zeros(cells):
-    encoder = encoder_of(2, N_LEVELS)
+    encoder = make_encoder(2, N_LEVELS)
     fit_columns(encoder, cells.numeric)
     empty = make_cells([[np.nan, np.nan]], [[-1, -1, -1]])
     assert (encoder(*empty) == 0).all()
@@ -116,7 +116,7 @@ def test_a_missing_cell_is_all_zeros(cells):
 
 @pytest.mark.parametrize("representation", ["stack", "latent"])
 def test_shapes_of_layers_and_output(cells, representation):
-    network = initialized(representation=representation)
+    network = initialize(representation=representation)
     inputs = network.cells(*cells)
     assert [layer.shape for layer in network.encode(inputs)] == [(3, 7), (3, 4)]
     assert network(*cells).shape == (3, 2 + sum(N_LEVELS))
@@ -125,12 +125,12 @@ def test_shapes_of_layers_and_output(cells, representation):
 
 
 @pytest.mark.parametrize("activation", ACTIVATIONS)
-def test_latent_layer_is_linear_only_when_asked(activation):
+def test_latent_layer_is_linear_only_as_a_bottleneck(activation):
     def latent(representation):
-        network = initialized(
+        network = initialize(
             n_numeric=0, activation=activation, representation=representation
         )
-        # Without numbers the network is the same, for only they have bins.
+        # Only numbers have bins. Without them both networks have the same inputs.
         codes = torch.randint(3, (50, 3), generator=torch.Generator().manual_seed(0))
         return network.latent(torch.empty(50, 0), codes)
 
@@ -140,8 +140,8 @@ def test_latent_layer_is_linear_only_when_asked(activation):
 
 
 def test_initial_weights_come_from_the_generator_within_the_bound():
-    same, other = initialized(0).state_dict(), initialized(1).state_dict()
-    for name, values in initialized(0).state_dict().items():
+    same, other = initialize(0).state_dict(), initialize(1).state_dict()
+    for name, values in initialize(0).state_dict().items():
         assert torch.equal(values, same[name])
         if name.endswith("weight") or name == "encoder.0.bias":
             assert not torch.equal(values, other[name])
@@ -153,7 +153,7 @@ def test_initial_weights_come_from_the_generator_within_the_bound():
 
 
 def test_table_without_numeric_columns():
-    network = initialized(n_numeric=0)
+    network = initialize(n_numeric=0)
     fit_columns(network.cells, torch.empty(2, 0))
     codes = torch.tensor([[0, 1, 4], [2, 2, -1]])
     assert network(torch.empty(2, 0), codes).shape == (2, sum(N_LEVELS))

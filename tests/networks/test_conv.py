@@ -1,4 +1,4 @@
-"""ConvNetwork: images of all sizes, the stack, parameters, and how well it repairs."""
+"""ConvNetwork: sizes of images, the stack, parameters, quality of repairs."""
 
 import pickle
 
@@ -16,8 +16,8 @@ from sklearn_dae import ConvNetwork
 from ..helpers import small
 
 
-def of_digits(**params):
-    """A small convolutional transformer for the digits."""
+def for_digits(**params):
+    """Make a small convolutional transformer for the digits."""
     network = ConvNetwork((1, 8, 8), channels=(4, 8))
     return small(**{"network": network, "scaling": None, **params})
 
@@ -26,7 +26,7 @@ def of_digits(**params):
 @pytest.mark.parametrize(
     "image_shape", [(1, 1, 1), (1, 5, 7), (1, 28, 28), (3, 6, 5), (2, 1, 9)]
 )
-def test_images_of_any_size_go_in_and_come_out(image_shape, kernel_size):
+def test_images_of_any_size_are_encoded_and_decoded(image_shape, kernel_size):
     network = ConvNetwork(image_shape, channels=(4, 5, 6), kernel_size=kernel_size)
     n_inputs = int(np.prod(image_shape))
     encoder, decoder = network(n_inputs, 3)
@@ -47,7 +47,7 @@ def test_layers_halve_the_image():
 def test_the_stack_holds_averaged_maps_and_the_latent_layer(digits):
     X = digits[0] / 16
     network = ConvNetwork((1, 8, 8), channels=(4, 8), pool_size=2)
-    dae = of_digits(network=network).fit(X)
+    dae = for_digits(network=network).fit(X)
     Z = dae.transform(X)
     assert Z.shape == (300, 64 + 4 * 4 + 8 * 4 + 8)
     encoder, spreads = dae.net_.module_.encoder, dae.net_.module_.spreads
@@ -64,7 +64,7 @@ def test_the_stack_holds_averaged_maps_and_the_latent_layer(digits):
 
 def test_it_repairs_noisy_images(digits):
     X, X_test = digits[0] / 16, digits[1] / 16
-    dae = of_digits(
+    dae = for_digits(
         network=ConvNetwork((1, 8, 8), channels=(16, 32)),
         n_components=32,
         noise="gaussian",
@@ -79,7 +79,7 @@ def test_it_repairs_noisy_images(digits):
     assert error < 0.8 * X_test.var(axis=0).mean()
     assert repaired.min() >= 0
     assert repaired.max() <= 1
-    # An image upside down is odd.
+    # An image upside down is an outlier.
     scores = dae.score_samples(X_test)
     assert (dae.score_samples(X_test[:, ::-1]) < scores).mean() > 0.8
 
@@ -87,7 +87,7 @@ def test_it_repairs_noisy_images(digits):
 def test_missing_pixels_and_several_channels(digits):
     X = np.hstack([digits[0], 16 - digits[0]]) / 16
     network = ConvNetwork((2, 8, 8), channels=(16,))
-    dae = of_digits(network=network, noise="masking", max_iter=30).fit(X)
+    dae = for_digits(network=network, noise="masking", max_iter=30).fit(X)
     hidden = np.random.default_rng(0).random(X.shape) < 0.2
     filled = dae.impute(np.where(hidden, np.nan, X))
     error = np.square(filled - X)[hidden].mean()
@@ -95,9 +95,11 @@ def test_missing_pixels_and_several_channels(digits):
 
 
 @pytest.mark.parametrize("early_stopping", [False, True])
-def test_same_seed_same_bits_and_global_state_as_before(digits, early_stopping):
+def test_equal_seeds_give_equal_bits_and_global_state_does_not_change(
+    digits, early_stopping
+):
     def fitted(seed=0):
-        dae = of_digits(early_stopping=early_stopping, random_state=seed)
+        dae = for_digits(early_stopping=early_stopping, random_state=seed)
         return dae.fit_transform(digits[0] / 16)
 
     before = torch.get_rng_state()
@@ -107,9 +109,9 @@ def test_same_seed_same_bits_and_global_state_as_before(digits, early_stopping):
     assert not np.array_equal(first, fitted(1))
 
 
-def test_copies_and_parameters_reach_the_network(digits):
+def test_pickles_clones_and_parameters_of_the_network(digits):
     X = digits[0] / 16
-    dae = of_digits().fit(X)
+    dae = for_digits().fit(X)
     expected = dae.transform(X)
     for copy in (pickle.loads(pickle.dumps(dae)), clone(dae).fit(X)):
         np.testing.assert_array_equal(copy.transform(X), expected)
@@ -121,7 +123,7 @@ def test_copies_and_parameters_reach_the_network(digits):
 
 def test_a_search_over_parameters_of_the_network(digits):
     X, _, y, _ = digits
-    steps = [("dae", of_digits()), ("classifier", LogisticRegression(max_iter=1000))]
+    steps = [("dae", for_digits()), ("classifier", LogisticRegression(max_iter=1000))]
     grid = {"dae__network__channels": [(2,), (4, 8)]}
     search = GridSearchCV(Pipeline(steps), grid, cv=2, n_jobs=2).fit(X / 16, y)
     assert search.best_score_ > 0.6
@@ -130,7 +132,7 @@ def test_a_search_over_parameters_of_the_network(digits):
 
 def test_warm_start_with_other_channels_is_refused(digits):
     X = digits[0] / 16
-    dae = of_digits(warm_start=True).fit(X)
+    dae = for_digits(warm_start=True).fit(X)
     n_losses = len(dae.fit(X).loss_curve_)
     dae.set_params(network__channels=(4, 9))
     with pytest.raises(ValueError, match=r"(?s)warm_start=True .* Conv2d\(4, 9"):
@@ -141,7 +143,10 @@ def test_warm_start_with_other_channels_is_refused(digits):
 @pytest.mark.parametrize(
     ("params", "message"),
     [
-        ({"image_shape": (1, 28, 28)}, r"64 numbers.*\(1, 28, 28\), which makes 784"),
+        (
+            {"image_shape": (1, 28, 28)},
+            r"columns, 64.*\(1, 28, 28\) with the product 784",
+        ),
         ({"image_shape": (8, 8)}, r"three integers.*\(8, 8\)"),
         ({"image_shape": (1, 8.0, 8)}, r"'image_shape' .* integers .*\(1, 8.0, 8\)"),
         ({"image_shape": "8x8"}, "'image_shape' parameter of ConvNetwork"),
@@ -151,7 +156,7 @@ def test_warm_start_with_other_channels_is_refused(digits):
         ({"pool_size": 1.5}, "'pool_size' parameter of ConvNetwork"),
     ],
 )
-def test_parameters_that_cannot_be_are_refused(digits, params, message):
+def test_invalid_parameters_are_refused(digits, params, message):
     network = ConvNetwork(**{"image_shape": (1, 8, 8), **params})
     with pytest.raises(ValueError, match=message):
-        of_digits(network=network).fit(digits[0])
+        for_digits(network=network).fit(digits[0])

@@ -1,4 +1,4 @@
-"""Networks of the user's own: what they are given, drawn, checked and trained."""
+"""Networks that the user builds: their inputs, initial weights, checks, training."""
 
 import pickle
 from concurrent.futures import ThreadPoolExecutor
@@ -26,7 +26,7 @@ def normalised(n_inputs, n_components):
 
 
 class Bias(nn.Module):
-    """A decoder that gives every row the same numbers."""
+    """A decoder whose output is the same for all rows."""
 
     def __init__(self, n_outputs):
         super().__init__()
@@ -36,11 +36,11 @@ class Bias(nn.Module):
         return self.bias.expand(len(latent), -1)
 
 
-class Spy(nn.Linear):
-    """Keeps what it is given."""
+class Recorder(nn.Linear):
+    """A layer that keeps its last inputs."""
 
     def forward(self, inputs):
-        self.seen = inputs
+        self.last_inputs = inputs
         return super().forward(inputs)
 
 
@@ -69,13 +69,13 @@ def test_a_pair_of_modules_repairs_rows(table, representation):
 
 def test_inputs_are_scaled_numbers_and_one_hot_codes_without_bins(frame):
     dae = small(
-        network=lambda n, k: (Spy(n, k), nn.Linear(k, n)), representation="latent"
+        network=lambda n, k: (Recorder(n, k), nn.Linear(k, n)), representation="latent"
     ).fit(frame)
-    some = frame[:16].assign(kind=["high", "low", "other", None] * 4)
-    dae.transform(some)
-    inputs = dae.net_.module_.encoder.seen.numpy()
-    numbers, given = frame.drop(columns="kind"), some.drop(columns="kind")
-    scaled = ((given - numbers.mean()) / numbers.std(ddof=0)).fillna(0.0)
+    rows = frame[:16].assign(kind=["high", "low", "other", None] * 4)
+    dae.transform(rows)
+    inputs = dae.net_.module_.encoder.last_inputs.numpy()
+    numbers, new = frame.drop(columns="kind"), rows.drop(columns="kind")
+    scaled = ((new - numbers.mean()) / numbers.std(ddof=0)).fillna(0.0)
     np.testing.assert_allclose(inputs[:, :5], scaled, atol=1e-4)
     np.testing.assert_array_equal(inputs[:4, 5:], [[0, 1], [1, 0], [0, 0], [0, 0]])
 
@@ -125,7 +125,7 @@ DRAWS = {
 
 
 def drawn(build, seed):
-    """What a builder draws from a generator of ours."""
+    """Return the numbers that a builder draws from our generator."""
     with DrawFrom(torch.Generator().manual_seed(seed)):
         built = build(5)
     if isinstance(built, torch.Tensor):
@@ -134,11 +134,11 @@ def drawn(build, seed):
 
 
 if as_tuple(torch.__version__) < (2, 10):
-    del DRAWS["like"]  # Refused there, see tests/test_compat.py.
+    del DRAWS["like"]  # These versions refuse it, see tests/test_compat.py.
 
 
 @pytest.mark.parametrize("build", DRAWS.values(), ids=DRAWS)
-def test_what_pytorch_draws_comes_from_our_generator(build):
+def test_functions_of_pytorch_draw_from_our_generator(build):
     before = torch.get_rng_state()
     first = drawn(build, 0)
     assert torch.equal(before, torch.get_rng_state())
@@ -146,7 +146,7 @@ def test_what_pytorch_draws_comes_from_our_generator(build):
     assert not torch.equal(first, drawn(build, 1))
 
 
-def test_a_generator_of_the_user_is_used():
+def test_the_users_generator_is_used():
     def build(n):
         return torch.randn(n, generator=torch.Generator().manual_seed(7))
 
@@ -154,7 +154,7 @@ def test_a_generator_of_the_user_is_used():
 
 
 @pytest.mark.parametrize("network", [tiny_network, normalised])
-def test_same_seed_same_bits_and_global_state_as_before(digits, network):
+def test_equal_seeds_give_equal_bits_and_global_state_does_not_change(digits, network):
     def fitted(seed=0):
         dae = small(network=network, max_iter=10, random_state=seed)
         return dae.fit_transform(digits[0])
@@ -169,7 +169,7 @@ def test_same_seed_same_bits_and_global_state_as_before(digits, network):
 
 
 class Stack(nn.Linear):
-    """A linear encoder with a stack of what is given."""
+    """A linear encoder whose method `stack` calls `blocks`."""
 
     def __init__(self, n_inputs, n_components, blocks):
         super().__init__(n_inputs, n_components)
@@ -202,11 +202,11 @@ BAD = {
     "three": (lambda n, k: [nn.Linear(n, k)] * 3, "must return a pair of torch"),
     "wide latent": (
         lambda n, k: (nn.Linear(n, k + 1), nn.Linear(k, n)),
-        r"encoder .* of shape \(64, 5\) into .* \(64, 8\), rows .* Got \(64, 9\)",
+        r"encoder .* of shape \(64, 5\) into .* \(64, 8\) \(rows, .* Got \(64, 9\)",
     ),
     "narrow output": (
         lambda n, k: (nn.Linear(n, k), nn.Linear(k, n - 1)),
-        r"decoder .* of shape \(64, 8\) into .* \(64, 5\), rows .* Got \(64, 4\)",
+        r"decoder .* of shape \(64, 8\) into .* \(64, 5\) \(rows, .* Got \(64, 4\)",
     ),
     "images": (
         lambda n, k: (
@@ -227,7 +227,7 @@ BAD = {
         lambda n, k: (nn.Unflatten(1, (n, 1)), nn.Identity()),
         r"encoder .* Got \(64, 5, 1\)",
     ),
-    "frozen": (frozen, "Got none whose requires_grad is True"),
+    "frozen": (frozen, "Got no parameter with requires_grad=True"),
     "dropout": (
         lambda n, k: (nn.Sequential(nn.Dropout(0.1), nn.Linear(n, k)), nn.Linear(k, n)),
         r"must not draw at random .* Remove Dropout\(p=0.1.*; the noise",
@@ -236,7 +236,7 @@ BAD = {
         lambda n, k: (Noisy(n, k), nn.Linear(k, n)),
         "must not draw at random .* Remove what does; the noise",
     ),
-    "empty stack": (with_stack(lambda x, z: []), "'stack' .* Got none"),
+    "empty stack": (with_stack(lambda x, z: []), "'stack' .* Got no tensor"),
     "stack of maps": (
         with_stack(lambda x, z: [x[:, :, None], z]),
         r"'stack' .* Got \(64, 5, 1\), \(64, 8\)",
@@ -251,13 +251,13 @@ BAD = {
     ),
     "stack with another latent layer": (
         with_stack(lambda x, z: [x, 2 * z]),
-        r"the encoder's own output, of shape \(64, 8\)",
+        r"the output of the encoder, of shape \(64, 8\)",
     ),
 }
 
 
 @pytest.mark.parametrize(("network", "message"), BAD.values(), ids=BAD)
-def test_networks_that_cannot_do_are_refused_before_training(table, network, message):
+def test_invalid_networks_are_refused_before_training(table, network, message):
     class Fail(Callback):
         def on_train_begin(self, net, **kwargs):
             raise AssertionError
@@ -267,12 +267,12 @@ def test_networks_that_cannot_do_are_refused_before_training(table, network, mes
 
 
 @pytest.mark.parametrize("network", ["conv", 3, None])
-def test_what_is_no_network_is_refused(table, network):
+def test_other_types_are_refused_as_network(table, network):
     with pytest.raises(ValueError, match="The 'network' parameter of Denoising"):
         small(network=network).fit(table)
 
 
-def test_the_stack_is_what_the_encoder_says(table):
+def test_the_stack_is_the_result_of_the_encoders_method(table):
     dae = small(network=with_stack(lambda x, z: [x[:, :2] ** 2, z])).fit(table)
     Z = dae.transform(table)
     assert Z.shape == (120, 5 + 2 + 8)
@@ -285,7 +285,7 @@ def test_the_stack_is_what_the_encoder_says(table):
     )
 
 
-def test_batch_normalisation_predicts_by_what_it_has_seen(table):
+def test_batch_normalisation_predicts_with_running_statistics(table):
     dae = small(network=normalised, batch_size=119).fit(table)
     norm = dae.net_.module_.encoder[1]
     assert not norm.training
@@ -295,7 +295,7 @@ def test_batch_normalisation_predicts_by_what_it_has_seen(table):
     np.testing.assert_allclose(dae.transform(table[:1]), Z[:1], rtol=1e-5)
 
 
-def test_batch_normalisation_is_restored_and_goes_on(table):
+def test_running_statistics_are_restored_and_training_continues(table):
     class Keep(Callback):
         def on_epoch_end(self, net, **kwargs):
             if net.history[-1, "valid_loss_best"]:
@@ -320,7 +320,7 @@ def test_batch_normalisation_is_restored_and_goes_on(table):
     assert norm.num_batches_tracked == n_batches + 4
 
 
-def test_frozen_parameters_stay_and_others_are_trained(table):
+def test_frozen_parameters_do_not_change_and_others_are_trained(table):
     def network(n, k):
         encoder = nn.Linear(n, k)
         encoder.weight.requires_grad_(False).fill_(0.25)
@@ -332,9 +332,9 @@ def test_frozen_parameters_stay_and_others_are_trained(table):
     assert encoder.bias.unique().numel() == 8
 
 
-def test_modules_may_change_while_they_are_trained(table):
+def test_modules_may_update_their_buffers_in_training(table):
     def network(n, k):
-        # Nearer its largest singular value with every batch.
+        # Each batch improves its estimate of the largest singular value.
         return spectral_norm(nn.Linear(n, k)), nn.Linear(k, n)
 
     before = torch.get_rng_state()
@@ -375,19 +375,21 @@ def test_callbacks_may_change_gradients_of_a_pair(table):
     assert not torch.allclose(clipped, weights(), atol=1e-4)
 
 
-def test_warm_start_goes_on_with_the_same_network_only(table):
+def test_warm_start_continues_with_the_same_network_only(table):
     dae = small(network=tiny_network, warm_start=True, max_iter=30).fit(table)
     before = dae.loss_curve_[-1]
     dae.set_params(hidden_layer_sizes=(3,), activation="tanh", max_iter=1).fit(table)
     assert dae.loss_curve_[30] < 1.2 * before
-    with pytest.raises(ValueError, match=r"(?s)now ask for another one.*BatchNorm"):
+    with pytest.raises(
+        ValueError, match=r"(?s)now describe another network.*BatchNorm"
+    ):
         dae.set_params(network=normalised).fit(table)
     dae.set_params(network=tiny_network)
     for name, value in (
         ("n_components", 9), ("representation", "latent"), ("network", "mlp"),
     ):  # fmt: skip
         before = dae.get_params()[name]
-        with pytest.raises(ValueError, match="now ask for another one"):
+        with pytest.raises(ValueError, match="now describe another network"):
             dae.set_params(**{name: value}).fit(table)
         dae.set_params(**{name: before})
 
@@ -412,7 +414,7 @@ def test_multiplications_are_counted_where_weights_are_used():
     assert module.n_weights == 4 * 3 * 9 + 60 + 60 + 4 * 3 * 4
 
 
-def test_a_fitted_pair_pickles_and_has_memory_of_its_own(table):
+def test_a_pickled_copy_shares_no_memory(table):
     dae = small(network=tiny_network, warm_start=True).fit(table)
     copy = pickle.loads(pickle.dumps(dae))
     np.testing.assert_array_equal(copy.transform(table), dae.transform(table))
@@ -424,7 +426,9 @@ def test_a_fitted_pair_pickles_and_has_memory_of_its_own(table):
 
 @pytest.mark.parametrize("network", [lambda n_inputs: None, ConvNetwork])
 def test_a_network_that_cannot_take_sizes_is_refused(small, table, network):
-    with pytest.raises(ValueError, match=r"must take \(n_inputs, n_components\)"):
+    with pytest.raises(
+        ValueError, match=r"must take two arguments \(n_inputs, n_components\)"
+    ):
         small(network=network).fit(table)
 
 
@@ -441,7 +445,7 @@ def with_dropout(n_inputs, n_components):
 
 
 class StackModule(nn.Module):
-    """An encoder with a module of the name of the method."""
+    """An encoder with a submodule called `stack`."""
 
     def __init__(self, n_inputs, n_components):
         super().__init__()
@@ -455,7 +459,7 @@ def with_stack_module(n_inputs, n_components):
     return StackModule(n_inputs, n_components), nn.Linear(n_components, n_inputs)
 
 
-def test_a_module_called_stack_is_no_method(small, table):
+def test_a_submodule_called_stack_is_not_used_as_a_method(small, table):
     assert small(network=with_stack_module).fit_transform(table).shape == (120, 5 + 8)
 
 
@@ -464,7 +468,7 @@ def with_normalisation(n_inputs, n_components):
     return encoder, nn.Linear(n_components, n_inputs)
 
 
-def test_batch_normalisation_of_one_row_is_told(small, table):
+def test_batch_normalisation_of_one_row_is_refused(small, table):
     dae = small(network=with_normalisation).partial_fit(table)
-    with pytest.raises(ValueError, match=r"one row at a time.*'batch_size'"):
+    with pytest.raises(ValueError, match=r"a batch of one row.*'batch_size'"):
         dae.partial_fit(table[:1])

@@ -1,4 +1,4 @@
-"""What a trained network computes for rows."""
+"""Features and predicted cells that a trained network computes for rows."""
 
 import numpy as np
 import pytest
@@ -8,7 +8,7 @@ from ..helpers import small
 
 
 @pytest.mark.parametrize("method", ["transform", "reconstruct", "inverse_transform"])
-def test_few_rows_go_through_on_one_thread(table, method):
+def test_one_thread_computes_few_rows(table, method):
     seen = []
     dae = small(n_components=256, hidden_layer_sizes=(256,)).fit(table)
     dae.net_.module_.decoder[0].register_forward_hook(

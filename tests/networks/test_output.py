@@ -1,4 +1,4 @@
-"""What the output of a network means."""
+"""Meaning of the output of a network."""
 
 import numpy as np
 import torch
@@ -15,7 +15,7 @@ def test_expected_cells_are_numbers_and_probabilities():
     np.testing.assert_allclose(numeric[0], [0.5, 0.880797], atol=1e-6)
 
 
-def test_blocks_hold_neighbouring_columns_of_as_many_levels():
+def test_blocks_hold_neighbouring_columns_with_equal_numbers_of_levels():
     logits = torch.arange(15.0)[None]
     blocks = list(level_blocks(logits, (2, 2, 3, 3, 5)))
     assert [columns for columns, _ in blocks] == [slice(0, 2), slice(2, 4), slice(4, 5)]

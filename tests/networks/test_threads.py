@@ -1,4 +1,4 @@
-"""How many threads PyTorch computes on, and what the setting is afterwards."""
+"""Number of threads of PyTorch during and after computations."""
 
 from concurrent.futures import ThreadPoolExecutor
 from threading import Barrier
@@ -9,7 +9,7 @@ import torch
 from sklearn_dae._networks.threads import one_thread
 
 
-def test_threads_are_restored_also_after_an_error():
+def test_threads_are_restored_after_an_error():
     def fail():
         with one_thread():
             assert torch.get_num_threads() == 1
@@ -28,18 +28,18 @@ def test_threads_are_restored_also_after_an_error():
 def test_threads_are_restored_when_fits_overlap():
     before = torch.get_num_threads()
     torch.set_num_threads(2)
-    first_is_out, both_are_in = Barrier(2), Barrier(2)
+    first_has_left, both_have_entered = Barrier(2), Barrier(2)
 
     def first():
         with one_thread():
-            both_are_in.wait()
-        first_is_out.wait()
+            both_have_entered.wait()
+        first_has_left.wait()
         return torch.get_num_threads()
 
     def second():
         with one_thread():
-            both_are_in.wait()
-            first_is_out.wait()
+            both_have_entered.wait()
+            first_has_left.wait()
             inside = torch.get_num_threads()
             with ThreadPoolExecutor(1) as pool:
                 new_thread = pool.submit(torch.get_num_threads).result()

@@ -1,4 +1,4 @@
-"""Mini-batches: fresh noise in training, fixed noise in validation, clean targets."""
+"""Mini-batches: new noise in training, fixed noise in validation, clean targets."""
 
 import numpy as np
 import pytest
@@ -18,7 +18,7 @@ def cells():
     return make_cells(numeric)
 
 
-def rows_of(
+def make_rows(
     cells, noise_factor=0.3, emphasis=0.75, learnable=(True, True, True), seed=0
 ):
     noise_factor = Cells(torch.full((3,), noise_factor), torch.empty(0))
@@ -32,12 +32,12 @@ def rows_of(
 
 
 def shuffled(rows, batch_size):
-    """Training batches whose inputs are the corrupted numbers as they are."""
+    """Make training batches whose inputs are the corrupted numbers."""
     return ShuffledBatches(rows, batch_size, lambda numeric, codes: numeric, 3)
 
 
 def test_an_epoch_visits_every_row_once_in_batches_of_equal_size(cells):
-    batches = shuffled(rows_of(cells), 150)
+    batches = shuffled(make_rows(cells), 150)
     targets = [clean.numeric for _, (clean, _) in batches]
     assert len(batches) == len(targets) == 7
     assert {len(target) for target in targets} == {142, 143}
@@ -45,8 +45,8 @@ def test_an_epoch_visits_every_row_once_in_batches_of_equal_size(cells):
     assert torch.equal(visited.sort().values, cells.numeric[:, 0].sort().values)
 
 
-def test_order_and_noise_are_fresh_in_every_epoch(cells):
-    batches = shuffled(rows_of(cells), 1000)
+def test_every_epoch_has_a_new_order_and_new_noise(cells):
+    batches = shuffled(make_rows(cells), 1000)
     (first, (first_clean, _)), (second, (second_clean, _)) = (
         next(iter(batches)) for _ in range(2)
     )
@@ -60,22 +60,22 @@ def test_order_and_noise_are_fresh_in_every_epoch(cells):
     assert abs(overlap.float().mean() - 0.3 * 0.3) < 0.04
 
 
-def test_noise_is_fresh_in_every_batch_of_an_epoch():
+def test_every_batch_of_an_epoch_has_new_noise():
     same_rows = make_cells(np.tile(np.arange(10.0)[:, None], (20, 3)))
-    noisy = [inputs for inputs, _ in shuffled(rows_of(same_rows), 10)]
+    noisy = [inputs for inputs, _ in shuffled(make_rows(same_rows), 10)]
     assert len({tuple(batch.ravel().tolist()) for batch in noisy}) == 20
 
 
-def test_target_is_clean_and_the_rows_are_not_touched(cells):
+def test_targets_are_clean_and_the_rows_do_not_change(cells):
     before = cells.numeric.clone()
-    for _, (clean, _) in shuffled(rows_of(cells, noise_factor=1.0), 100):
+    for _, (clean, _) in shuffled(make_rows(cells, noise_factor=1.0), 100):
         known = set(before[:, 0].tolist())
         assert set(clean.numeric[:, 0].tolist()) <= known
     torch.testing.assert_close(cells.numeric, before, rtol=0, atol=0, equal_nan=True)
 
 
 def test_validation_batches_are_the_same_in_every_epoch(cells):
-    batches = FixedBatches(rows_of(cells), 300)
+    batches = FixedBatches(make_rows(cells), 300)
     assert [len(batch[0]["numeric"]) for batch in batches] == [300, 300, 300, 100]
     first = [inputs["numeric"].clone() for inputs, _ in batches]
     second = [inputs["numeric"] for inputs, _ in batches]
@@ -84,7 +84,7 @@ def test_validation_batches_are_the_same_in_every_epoch(cells):
 
 
 def test_weights_are_emphasis_for_corrupted_zero_for_missing_and_constant(cells):
-    rows = rows_of(cells, emphasis=0.75, learnable=(True, True, False))
+    rows = make_rows(cells, emphasis=0.75, learnable=(True, True, False))
     noisy, clean, weights = rows.corrupted(slice(None), rows.generator)
     changed = noisy.numeric != clean.numeric
     missing = clean.numeric.isnan()

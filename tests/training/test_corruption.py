@@ -1,4 +1,4 @@
-"""Each corruption: rate, marginals, independence, and what it must not touch."""
+"""Each noise: rate, marginal distribution, independence, and unchanged cells."""
 
 import numpy as np
 import pytest
@@ -34,7 +34,7 @@ def corrupt(noise, cells, noise_factor, *, seed=0, donors=None, bounded=False):
 
 @pytest.fixture
 def cells():
-    """Two tied numeric columns and two tied categorical ones."""
+    """Make two equal numeric columns and two equal categorical ones."""
     rng = np.random.default_rng(0)
     number, code = rng.normal(size=N_ROWS), rng.integers(50, size=N_ROWS)
     return make_cells(np.c_[number, number], np.c_[code, code])
@@ -43,10 +43,10 @@ def cells():
 @pytest.mark.parametrize("noise", [swap, masking, salt_and_pepper])
 @pytest.mark.parametrize("seed", SEEDS)
 def test_each_column_is_corrupted_at_its_own_rate(cells, noise, seed):
-    asked = factor([0.1, 0.5], [0.0, 0.3])
-    noisy, corrupted = corrupt(noise, cells, asked, seed=seed)
+    noise_factor = factor([0.1, 0.5], [0.0, 0.3])
+    noisy, corrupted = corrupt(noise, cells, noise_factor, seed=seed)
     for block, clean, mask, probabilities in zip(
-        noisy, cells, corrupted, asked, strict=True
+        noisy, cells, corrupted, noise_factor, strict=True
     ):
         np.testing.assert_allclose(mask.float().mean(0), probabilities, atol=0.015)
         changed = (block != clean) | (block.isnan() & ~clean.isnan())
@@ -55,7 +55,7 @@ def test_each_column_is_corrupted_at_its_own_rate(cells, noise, seed):
         np.testing.assert_allclose(changed.float().mean(0), probabilities, atol=0.02)
 
 
-def test_swap_takes_the_same_column():
+def test_swap_draws_from_the_same_column():
     cells = make_cells(np.arange(300.0).reshape(-1, 3), np.arange(200).reshape(-1, 2))
     everywhere = factor([1.0] * 3, [1.0] * 2)
     noisy, _ = corrupt(swap, cells, everywhere)
@@ -65,7 +65,7 @@ def test_swap_takes_the_same_column():
 
 
 @pytest.mark.parametrize("seed", SEEDS)
-def test_swap_keeps_the_marginals_and_breaks_the_ties(cells, seed):
+def test_swap_keeps_marginal_distributions_and_makes_columns_independent(cells, seed):
     noisy, _ = corrupt(swap, cells, factor([1.0, 1.0], [1.0, 1.0]), seed=seed)
     quantiles = torch.linspace(0.05, 0.95, 19)
     np.testing.assert_allclose(
@@ -73,9 +73,9 @@ def test_swap_keeps_the_marginals_and_breaks_the_ties(cells, seed):
         cells.numeric.quantile(quantiles, dim=0),
         atol=0.06,
     )
-    shares = torch.bincount(noisy.codes[:, 0], minlength=50) / N_ROWS
-    np.testing.assert_allclose(shares, 1 / 50, atol=0.006)
-    # One donor row for several cells would leave the tied columns tied.
+    frequencies = torch.bincount(noisy.codes[:, 0], minlength=50) / N_ROWS
+    np.testing.assert_allclose(frequencies, 1 / 50, atol=0.006)
+    # With one donor row for several cells the columns would stay equal.
     assert abs(np.corrcoef(noisy.numeric.T)[0, 1]) < 0.03
     assert (noisy.codes[:, 0] == noisy.codes[:, 1]).float().mean() < 0.03
 
@@ -97,7 +97,7 @@ def test_masking_hides_cells_as_if_they_were_missing(cells):
 
 
 @pytest.mark.parametrize("seed", SEEDS)
-def test_salt_and_pepper_sets_the_extremes_with_equal_chances(cells, seed):
+def test_salt_and_pepper_sets_minimum_and_maximum_equally_often(cells, seed):
     columns = make_columns(cells)
     noisy, corrupted = corrupt(
         salt_and_pepper, cells, factor([0.4, 0.4], [0.0, 0.0]), seed=seed
@@ -109,7 +109,7 @@ def test_salt_and_pepper_sets_the_extremes_with_equal_chances(cells, seed):
 
 
 @pytest.mark.parametrize("seed", SEEDS)
-def test_gaussian_noise_has_the_standard_deviation_asked_for(cells, seed):
+def test_gaussian_noise_has_the_given_standard_deviation(cells, seed):
     noisy, corrupted = corrupt(
         gaussian, cells, factor([0.5, 0.0], [0.0, 0.0]), seed=seed
     )
@@ -120,7 +120,7 @@ def test_gaussian_noise_has_the_standard_deviation_asked_for(cells, seed):
     assert not corrupted.numeric[:, 1].any()
 
 
-def test_gaussian_noise_is_clipped_to_the_valid_range_only_where_there_is_one():
+def test_gaussian_noise_is_clipped_only_to_a_known_range():
     cells = make_cells(np.linspace(0, 1, 500)[:, None])
     strong = factor([1.0])
     clipped, _ = corrupt(gaussian, cells, strong, bounded=True)
@@ -155,8 +155,8 @@ def test_input_is_not_changed_and_missing_cells_stay_missing(cells, name):
 @pytest.mark.parametrize("name", NOISES)
 def test_same_generator_state_same_corruption(cells, name):
     def corrupted(seed):
-        asked = factor([0.5, 0.5], [0.5, 0.5])
-        return corrupt(NOISES[name], cells, asked, seed=seed)
+        noise_factor = factor([0.5, 0.5], [0.5, 0.5])
+        return corrupt(NOISES[name], cells, noise_factor, seed=seed)
 
     torch.testing.assert_close(
         corrupted(3), corrupted(3), rtol=0, atol=0, equal_nan=True
@@ -184,9 +184,9 @@ def test_callable_noise_gets_a_copy_the_factors_and_a_seeded_generator(cells):
         return X
 
     before = cells.numeric.clone()
-    asked = factor([0.25, 0.5], [0.0, 0.0])
+    noise_factor = factor([0.25, 0.5], [0.0, 0.0])
     for _ in range(2):
-        noisy, corrupted = corrupt(custom(shift), cells, asked)
+        noisy, corrupted = corrupt(custom(shift), cells, noise_factor)
     assert torch.equal(cells.numeric, before)
     torch.testing.assert_close(noisy.numeric[:, 0], before[:, 0] + 0.25)
     assert corrupted.numeric[:, 0].all()

@@ -1,4 +1,4 @@
-"""Training from cells to a trained net."""
+"""Training of a net on cells."""
 
 import os
 import subprocess
@@ -64,7 +64,7 @@ def test_only_partial_fit_keeps_moments(table):
     assert moments.means.shape == (2, dae.transform(table).shape[1])
 
 
-def test_scales_of_fit_count_as_much_as_those_of_a_thousand_rows(table):
+def test_spreads_of_fit_count_as_much_as_those_of_a_thousand_rows(table):
     dae = small(learning_rate_init=1e-12).fit(table)
     before = dae.net_.module_.spreads.clone()
     for row in table[:5, None]:
@@ -73,8 +73,8 @@ def test_scales_of_fit_count_as_much_as_those_of_a_thousand_rows(table):
     np.testing.assert_allclose(changed, 1.0, atol=0.02)
 
 
-def test_a_network_of_the_same_shapes_is_another_one_with_another_activation(table):
+def test_warm_start_refuses_another_activation(table):
     dae = small(warm_start=True).fit(table)
-    match = r"(?s)It was.*activation='relu'.*and is.*activation='tanh'"
+    match = r"(?s)previous network is.*activation='relu'.*describe\n.*'tanh'"
     with pytest.raises(ValueError, match=match):
         dae.set_params(activation="tanh").fit(table)

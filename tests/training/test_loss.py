@@ -1,4 +1,4 @@
-"""The relative loss and its gradient, against independent computations."""
+"""The relative loss and its gradient, compared with independent computations."""
 
 import numpy as np
 import pytest
@@ -48,10 +48,10 @@ def test_predicting_the_means_costs_one(kind):
 def test_predicting_the_frequencies_costs_one():
     codes = np.repeat([[0], [1], [2]], [60, 30, 10], axis=0)
     cells = make_cells(np.empty((100, 0)), codes)
-    shares = torch.tensor([0.6, 0.3, 0.1])
-    entropy = -(shares * shares.log()).sum()
+    frequencies = torch.tensor([0.6, 0.3, 0.1])
+    entropy = -(frequencies * frequencies.log()).sum()
     loss = ReconstructionLoss("squared_error", (3,), torch.empty(0), entropy[None])
-    output = baseline_output("squared_error", torch.empty(0), [shares])
+    output = baseline_output("squared_error", torch.empty(0), [frequencies])
     cost = loss(output.expand(100, 3), weighted(cells))
     torch.testing.assert_close(cost, torch.tensor(1.0))
 
@@ -85,7 +85,7 @@ def test_loss_of_numbers_and_categories_against_a_plain_computation(cells):
 
 
 @pytest.mark.parametrize("kind", ["squared_error", "absolute_error", "log_loss"])
-def test_gradient_of_the_loss_is_that_of_small_steps(cells, kind):
+def test_gradient_of_the_loss_equals_finite_differences(cells, kind):
     cells = Cells(cells.numeric.clamp(0, 1), cells.codes)
     loss = ReconstructionLoss(
         kind, N_LEVELS, torch.tensor([2.0, 4.0]), torch.tensor([0.5, 1.0, 2.0])
@@ -113,7 +113,7 @@ def test_cells_of_weight_zero_have_no_gradient(cells):
     assert (gradient[1, 5:8] != 0).all()
 
 
-def test_nothing_to_learn_costs_nothing():
+def test_the_loss_is_zero_if_all_weights_are_zero():
     cells = make_cells(np.ones((4, 2)))
     loss = ReconstructionLoss("squared_error", (), torch.zeros(2), torch.empty(0))
     assert loss(torch.ones(4, 2), weighted(cells, numeric=0.0)) == 0.0

@@ -22,8 +22,8 @@ def test_learning_rate_falls_along_half_a_cosine(table):
     np.testing.assert_allclose(rates.seen, expected)
 
 
-def test_callbacks_may_keep_what_was_predicted(table):
-    class Keep(Callback):
+def test_callbacks_may_keep_predictions(table):
+    class KeepPredictions(Callback):
         def on_train_begin(self, net, **kwargs):
             self.kept, self.copies = [], []
 
@@ -31,7 +31,7 @@ def test_callbacks_may_keep_what_was_predicted(table):
             self.kept.append(y_pred)
             self.copies.append(y_pred.clone())
 
-    keep = Keep()
+    keep = KeepPredictions()
     small(callbacks=[keep]).fit(table)
     assert all(map(torch.equal, keep.kept, keep.copies))
 
@@ -41,6 +41,6 @@ def test_callbacks_may_change_gradients(table):
         net = small(max_iter=3, **params).fit(table).net_
         return net.module_.encoder[0].weight
 
-    # AdamW heeds the scale of gradients only where they are as small as its epsilon.
+    # The scale of gradients changes AdamW's steps only near its small epsilon.
     clipped = weights(callbacks=[GradientNormClipping(1e-8)])
     assert not torch.allclose(clipped, weights(), atol=1e-4)

@@ -1,4 +1,4 @@
-"""Steps written out, against PyTorch's autograd and AdamW."""
+"""Training steps, compared with PyTorch's autograd and AdamW."""
 
 import pickle
 
@@ -27,7 +27,7 @@ def random_network(activation="relu", representation="latent"):
     return network
 
 
-def optimizer_of(network, **params):
+def make_optimizer(network, **params):
     group = {"params": list(network.parameters())}
     return FlatAdamW([group], **{"lr": 0.1, "weight_decay": 0.0, **params})
 
@@ -40,41 +40,41 @@ def cells():
 
 @pytest.mark.parametrize("representation", ["stack", "latent"])
 @pytest.mark.parametrize("activation", ACTIVATIONS)
-def test_gradients_are_those_of_autograd(cells, activation, representation):
+def test_gradients_equal_those_of_autograd(cells, activation, representation):
     ours = random_network(activation, representation)
     theirs = random_network(activation, representation)
-    of_output = torch.randn(20, 8, generator=torch.Generator().manual_seed(1))
+    output_gradient = torch.randn(20, 8, generator=torch.Generator().manual_seed(1))
     output = theirs(*cells)
-    output.backward(of_output)
-    optimizer_of(ours)
+    output.backward(output_gradient)
+    make_optimizer(ours)
     layers = Backpropagation(ours.dense_layers())
-    for n_rows in (7, 20):  # The second time memory is used again.
+    for n_rows in (7, 20):  # The second call reuses memory.
         found = layers.forward(ours.cells(*cells)[:n_rows])
         torch.testing.assert_close(found, output[:n_rows])
-        layers.backward(of_output[:n_rows].clone())
+        layers.backward(output_gradient[:n_rows].clone())
     for a, b in zip(ours.parameters(), theirs.parameters(), strict=True):
         torch.testing.assert_close(a.grad, b.grad, atol=1e-5, rtol=1e-4)
 
 
 def test_gradients_by_autograd_are_written_to_the_flat_tensor(cells):
     ours, theirs = random_network(), random_network()
-    of_output = torch.randn(20, 8, generator=torch.Generator().manual_seed(1))
-    optimizer = optimizer_of(ours)
+    output_gradient = torch.randn(20, 8, generator=torch.Generator().manual_seed(1))
+    optimizer = make_optimizer(ours)
     passes = Autograd(ours.repair, optimizer.flat.grad)
     inputs = ours.cells(*cells)
-    for n_rows in (7, 20):  # The second time nothing of the first is left.
+    for n_rows in (7, 20):  # The second call overwrites the first.
         output = passes.forward(inputs[:n_rows])
-        passes.backward(of_output[:n_rows])
-    theirs(*cells).backward(of_output)
+        passes.backward(output_gradient[:n_rows])
+    theirs(*cells).backward(output_gradient)
     torch.testing.assert_close(output, theirs(*cells))
     assert not output.requires_grad
     expected = torch.cat([p.grad.flatten() for p in theirs.parameters()])
     torch.testing.assert_close(optimizer.flat.grad, expected)
 
 
-def test_updates_are_those_of_adamw():
+def test_updates_equal_those_of_adamw():
     ours, theirs = random_network(), random_network()
-    optimizer = optimizer_of(ours, weight_decay=0.3)
+    optimizer = make_optimizer(ours, weight_decay=0.3)
     reference = torch.optim.AdamW(theirs.parameters(), lr=0.1, weight_decay=0.3)
     generator = torch.Generator().manual_seed(0)
     for lr in (0.1, 0.01, 0.2):
@@ -88,9 +88,9 @@ def test_updates_are_those_of_adamw():
         torch.testing.assert_close(a, b)
 
 
-def test_a_fitted_network_has_memory_of_its_own(table):
+def test_a_fitted_network_does_not_hold_the_flat_tensor(table):
     network = random_network()
-    optimizer = optimizer_of(network)
+    optimizer = make_optimizer(network)
     unshare_parameters(network)
     before = [parameter.clone() for parameter in network.parameters()]
     optimizer.flat.data.zero_()
@@ -98,6 +98,6 @@ def test_a_fitted_network_has_memory_of_its_own(table):
     dae = small(hidden_layer_sizes=(100, 100), max_iter=1).fit(table)
     parameters = list(dae.net_.module_.parameters())
     assert all(parameter.grad is None for parameter in parameters)
-    # The weights once, and what else there is.
+    # The weights once, and a constant for everything else.
     n_bytes = sum(4 * parameter.numel() for parameter in parameters)
     assert len(pickle.dumps(dae)) < n_bytes + 60_000
