@@ -1,4 +1,4 @@
-"""Cells, one number or one category code each: what the sub-packages pass on."""
+"""Cells: scaled numbers and category codes, which the sub-packages exchange."""
 
 from __future__ import annotations
 
@@ -10,29 +10,30 @@ import torch
 from scipy import sparse
 from torch import Generator, Tensor
 
-# Cells of a chunk. Chunks keep a second copy of a whole table out of memory.
+# Number of cells of a chunk. Tables are converted in chunks, so that memory does not
+# hold a second copy of them.
 CELLS_AT_ONCE = 2**20
 
 
 def row_chunks(n_rows: int, n_columns: int) -> list[slice]:
-    """Cut rows into slices, each of about `CELLS_AT_ONCE` cells."""
-    # A row of more cells than that is a chunk of its own.
+    """Split rows into slices, each of about `CELLS_AT_ONCE` cells."""
+    # A row with more cells than that is one chunk.
     size = max(1, CELLS_AT_ONCE // max(1, n_columns))
     return [slice(i, min(i + size, n_rows)) for i in range(0, n_rows, size)]
 
 
 class Cells(NamedTuple):
-    """The cells of some rows: one block of numbers, one block of category codes.
+    """Cells of some rows: one block of numbers and one block of category codes.
 
-    The same pair of blocks also holds values for each cell (masks, weights) or for each
-    column (`noise_factor`).
+    Such a pair of blocks also holds one value per cell, as masks and weights do, or one
+    value per column, as `noise_factor` does.
 
     Attributes
     ----------
     numeric : Tensor of shape (n_rows, n_numeric), float32
         Scaled values. NaN where the cell is missing.
     codes : Tensor of shape (n_rows, n_categorical), of integers
-        Category codes, 0, 1, ... . Negative where the cell is missing.
+        Category codes 0, 1, ..., or negative where the cell is missing.
     """
 
     numeric: Tensor
@@ -79,14 +80,14 @@ def _draw(block: Tensor, columns: Tensor, generator: Generator) -> Tensor:
 
 
 class SparseCells:
-    """The cells of a sparse table. Only the rows that are selected become dense.
+    """Cells of a sparse table. Only selected rows become dense.
 
     Parameters
     ----------
     numbers : csr_array of shape (n_rows, n_numeric), float32
-        Scaled values minus `zeros`, so that a zero of the table stays a zero.
+        Scaled values minus `zeros`, so that the zeros of the table are not stored.
     zeros : ndarray of shape (n_numeric,), float32
-        The scaled value of a zero of the table, for each column.
+        Scaled value of a zero of the table, for each column.
     device : torch.device or str
         Device of the selected rows.
     """
@@ -103,9 +104,9 @@ class SparseCells:
 
     @cached_property
     def _by_column(self) -> tuple[Tensor, Tensor]:
-        """The stored values column by column, and where each column begins."""
+        """Stored values column by column, and the position where each column begins."""
         by_column = self.numbers.tocsc()
-        # One zero more, at position -1: the value of all cells that are not stored.
+        # An additional zero at position -1 is the value of all cells without an entry.
         values = torch.from_numpy(np.append(by_column.data, np.float32(0)))
         return values, torch.from_numpy(by_column.indptr.astype(np.int64))
 
@@ -125,17 +126,17 @@ class SparseCells:
             self.n_rows, columns.shape, generator=generator, device=generator.device
         ).cpu()
         columns = columns.cpu()
-        # The order of the rows does not matter here, so a column is read as its stored
-        # values followed by its zeros: a donor beyond the stored values is a zero.
+        # The order of rows does not matter for random donors. So a column is read as
+        # its stored values followed by its zeros. Donors beyond the values are zeros.
         is_zero = donors >= starts.diff()[columns]
         places = (starts[columns] + donors).masked_fill(is_zero, -1)
         zeros = torch.from_numpy(self.zeros)
         return (values[places] + zeros[columns]).to(self.device)
 
     def draw_codes(self, columns: Tensor, generator: Generator) -> Tensor:
-        """Draw no code: a sparse table has no categorical columns.
+        """Return no codes, because a sparse table has no categorical columns.
 
-        Noises look this method up on all donors, but call it for no cell here.
+        Noises need this method of all kinds of cells.
         """
         return torch.empty(0, dtype=torch.int8, device=self.device)
 
@@ -149,7 +150,7 @@ class SparseCells:
 
 
 class ColumnSummary(NamedTuple):
-    """What training needs to know of the columns, besides their cells.
+    """Summary of the scaled columns for the training.
 
     Attributes
     ----------

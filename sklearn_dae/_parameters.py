@@ -1,6 +1,6 @@
-"""What parameters say of columns, noises and training; checks of several together.
+"""Resolve and check parameters.
 
-Each check that needs more than one parameter, or the columns of a table, is here once.
+This file holds the checks that need several parameters, or the columns of a table.
 """
 
 from __future__ import annotations
@@ -16,10 +16,10 @@ import torch
 
 from ._cells import Cells
 
-# Names of noises, and those of them whose `noise_factor` is a probability.
+# Names of all noises, and of those whose `noise_factor` is a probability.
 NOISE_NAMES = ("swap", "masking", "salt_and_pepper", "gaussian")
 PROBABILITIES = ("swap", "masking", "salt_and_pepper")
-# Number of weight updates that `max_iter="auto"` aims at.
+# Number of weight updates with `max_iter="auto"`.
 N_UPDATES = 1000
 
 # A noise by name or as a function, and its `noise_factor` for each column.
@@ -29,14 +29,14 @@ Noises = list[tuple[str | Callable[..., Any], Cells]]
 def unfit_arguments(function: Callable[..., Any], n: int) -> Signature | None:
     """Return the signature of a function that cannot be called with `n` arguments.
 
-    None if it can be, or if it does not tell.
+    Return None if it can be called, or if its signature is not known.
     """
     try:
         arguments = signature(function)
     except ValueError:  # Some functions written in C have no signature.
         return None
     try:
-        # Binding checks defaults and *args, which counting parameters would not.
+        # `bind` respects defaults and *args. Counting the parameters would not.
         arguments.bind(*[None] * n)
     except TypeError:
         return arguments
@@ -44,16 +44,16 @@ def unfit_arguments(function: Callable[..., Any], n: int) -> Signature | None:
 
 
 def positive_integers(name: str, values: Any, allow_empty: bool = False) -> list[int]:
-    """Return a parameter, an integer or several, as a list of integers.
+    """Return a parameter, one integer or several, as a list of integers.
 
     Raises
     ------
     ValueError
-        If it holds anything but integers of at least 1. `name` is what to call it.
+        If it holds anything but integers of at least 1. The message begins with `name`.
     """
     array = np.atleast_1d(np.array(values, dtype=object))
     are_positive = (
-        # A bool is an Integral, too.
+        # bool is a subclass of int.
         isinstance(value, Integral) and int(value) >= 1 and value is not True
         for value in array
     )
@@ -63,44 +63,45 @@ def positive_integers(name: str, values: Any, allow_empty: bool = False) -> list
 
 
 def check_loss(loss: str, scaling: str | None) -> None:
-    """Raise ValueError if `loss` needs a range that `scaling` does not give."""
+    """Raise ValueError if `scaling` does not give the range that `loss` needs."""
     if loss == "log_loss" and scaling in ("standard", "quantile"):
         raise ValueError(
             f"loss='log_loss' needs values in [0, 1], which scaling={scaling!r} does "
-            f"not give. Set scaling='minmax', or scaling=None if the columns lie in "
-            f"[0, 1] already."
+            f"not give. Set scaling='minmax', or scaling=None if all values are "
+            f"already in [0, 1]."
         )
 
 
 def check_partial_fit(loss: str, previous_loss: str) -> None:
-    """Raise ValueError if `partial_fit` cannot go on with these parameters."""
+    """Raise ValueError if `partial_fit` cannot continue with these parameters."""
     if loss != previous_loss:
         raise ValueError(
-            f"partial_fit goes on with loss={previous_loss!r}, by which earlier rows "
-            f"were measured, but the parameters now ask for {loss!r}. Set it back, or "
-            f"call fit."
+            f"partial_fit cannot change the loss. Previous calls used "
+            f"loss={previous_loss!r}, but now it is {loss!r}. Set "
+            f"loss={previous_loss!r}, or call fit."
         )
 
 
 def check_validation_fraction(validation_fraction: float, n_rows: int) -> None:
-    """Raise ValueError if no row is left to train on."""
+    """Raise ValueError if no row is left for training."""
+    # train_test_split rounds the number of validation rows up, too.
     if n_rows - np.ceil(validation_fraction * n_rows) < 1:
         raise ValueError(
             f"validation_fraction={validation_fraction} leaves none of {n_rows} rows "
-            f"to train on. Set a smaller one, or early_stopping=False."
+            f"to train on. Set a smaller validation_fraction, or early_stopping=False."
         )
 
 
 def resolve_batch_size(batch_size: str | int, n_rows: int) -> int:
-    """Compute the largest number of rows of a batch."""
+    """Compute the largest number of rows in a batch."""
     if isinstance(batch_size, str):
-        # A small table gets small batches, and so enough updates in an epoch.
+        # Small batches for small tables, so that an epoch has enough weight updates.
         batch_size = min(256, max(32, n_rows // 40))
     return min(batch_size, n_rows)
 
 
 def resolve_max_iter(max_iter: str | int, n_rows: int, batch_size: int) -> int:
-    """Compute the largest number of epochs."""
+    """Compute the number of epochs, which is the largest one with early stopping."""
     if isinstance(max_iter, str):
         return math.ceil(N_UPDATES / math.ceil(n_rows / batch_size))
     return max_iter
@@ -117,13 +118,13 @@ def find_categorical(
     Parameters
     ----------
     categorical_features
-        The parameter, see DenoisingAutoencoderTransformer.
+        The parameter of DenoisingAutoencoderTransformer.
     n_features : int
         Number of columns.
     names : sequence of str or None
-        Names of the columns; None if they have none.
+        Names of the columns. None if columns have no names.
     kinds : sequence of str
-        Kinds of the columns of a DataFrame; empty for an array.
+        Kinds of the columns of a DataFrame. Empty for an array.
 
     Returns
     -------
@@ -132,17 +133,17 @@ def find_categorical(
     Raises
     ------
     ValueError
-        If the parameter does not fit the columns.
+        If the parameter does not match the columns.
     """
     mask = np.zeros(n_features, dtype=bool)
     if categorical_features is None:
         return mask
     if isinstance(categorical_features, str):
-        # For an array, which has no kinds, the mask stays False.
+        # An array has no kinds, so that its mask stays False.
         mask[: len(kinds)] = np.isin(kinds, ["categorical", "boolean"])
         return mask
     columns = np.asarray(categorical_features, dtype=object).tolist()
-    # A bool is an integer, too: test for a mask before positions.
+    # bool is a subclass of int, so look for a mask before positions.
     if columns and all(isinstance(is_chosen, bool) for is_chosen in columns):
         _check_mask(columns, n_features)
         return np.array(columns)
@@ -152,30 +153,31 @@ def find_categorical(
 
 
 def _check_mask(mask: Sequence[bool], n_features: int) -> None:
-    """Raise ValueError unless a mask has one bool for each column."""
+    """Raise ValueError if a mask does not have one bool for each column."""
     if len(mask) != n_features:
         raise ValueError(
             f"'categorical_features' as a mask must have one bool for each of the "
-            f"{n_features} columns of X. Got {len(mask)}."
+            f"{n_features} columns of X. Got {len(mask)} bools."
         )
 
 
 def column_position(
     column: Any, n_features: int, names: Sequence[Any] | None, parameter: str
 ) -> int:
-    """Find the position of a column that `parameter` gives by name or by position."""
+    """Find the position of a column that `parameter` names, or gives by position."""
     if isinstance(column, str):
         positions = {} if names is None else {n: j for j, n in enumerate(names)}
         if column in positions:
             return positions[column]
         known = f"with columns {list(positions)}" if positions else "without names"
+    # An integer is always a position, even if columns have integers as names.
     elif isinstance(column, Integral) and 0 <= int(column) < n_features:
         return int(column)
     else:
         known = f"with {n_features} columns"
     raise ValueError(
-        f"{parameter!r} names column {column!r}, but X is a table {known}. Use the "
-        f"name of a column, a str, or its position from 0 to {n_features - 1}."
+        f"{parameter!r} contains the column {column!r}, but X is a table {known}. Use "
+        f"the name of a column, a str, or its position from 0 to {n_features - 1}."
     )
 
 
@@ -185,15 +187,15 @@ def _by_position(
     names: Sequence[Any] | None,
     parameter: str,
 ) -> dict[int, tuple[Any, Any]]:
-    """Map positions of columns to the keys and values of the dict `by_column`."""
+    """Map positions of columns to pairs of a key and a value of `by_column`."""
     by_position: dict[int, tuple[Any, Any]] = {}
     for column, value in by_column.items():
         position = column_position(column, n_features, names, parameter)
         if position in by_position:
             first, _ = by_position[position]
             raise ValueError(
-                f"{parameter!r} names one column twice, as {first!r} and as "
-                f"{column!r}. Leave one out."
+                f"{parameter!r} contains the same column twice, as {first!r} and as "
+                f"{column!r}. Remove one of them."
             )
         by_position[position] = column, value
     return by_position
@@ -207,16 +209,16 @@ def resolve_noises(
     numeric: np.ndarray,
     categorical: np.ndarray,
 ) -> Noises:
-    """Turn `noise` and `noise_factor` into noises to apply in turn.
+    """Convert `noise` and `noise_factor` to a list of noises to apply in turn.
 
     Parameters
     ----------
     noise, noise_factor, emphasis
-        The parameters, see DenoisingAutoencoderTransformer.
+        The parameters of DenoisingAutoencoderTransformer.
     names : sequence of str or None
-        Names of the columns; None if they have none.
+        Names of the columns. None if columns have no names.
     numeric, categorical : ndarray of int
-        Positions of the columns, in the order that cells have them.
+        Positions of the columns, in the order of the cells.
 
     Returns
     -------
@@ -233,11 +235,12 @@ def resolve_noises(
                 f"must be at most 1. Got {factor.max()}. Only 'gaussian' takes more: "
                 f"its 'noise_factor' is a standard deviation."
             )
+    # A callable may corrupt cells with any factor, also with 0.
     if emphasis == 1.0 and not any(callable(kind) or f.any() for kind, f in noises):
         raise ValueError(
-            f"emphasis=1.0 counts corrupted cells only, and noise={noise!r} with "
-            f"noise_factor={noise_factor!r} corrupts none. Set a smaller 'emphasis', "
-            f"or some 'noise' and a larger 'noise_factor'."
+            f"With emphasis=1.0 the loss counts corrupted cells only, but noise="
+            f"{noise!r} with noise_factor={noise_factor!r} corrupts no cell. Set a "
+            f"smaller 'emphasis', or set 'noise' and a larger 'noise_factor'."
         )
     return [
         (kind, Cells(_float32(factor[numeric]), _float32(factor[categorical])))
@@ -250,7 +253,7 @@ def _float32(values: np.ndarray) -> torch.Tensor:
 
 
 def _list_noises(noise: Any, noise_factor: np.ndarray, names: Any) -> list[Any]:
-    """List the noises to apply in turn, each with its factor of each column."""
+    """List the noises to apply in turn, each with one factor per column."""
     if noise is None:
         return []
     if isinstance(noise, dict):
@@ -262,30 +265,29 @@ def _list_noises(noise: Any, noise_factor: np.ndarray, names: Any) -> list[Any]:
 def _noises_by_column(
     noise: Mapping[Any, Any], noise_factor: np.ndarray, names: Any
 ) -> list[tuple[str, np.ndarray]]:
-    """List the noises of a dict by column: first noises of all columns, then second."""
+    """List the noises of a dict by column.
+
+    The first noises of all columns come first, then the second ones, and so on.
+    """
     kinds: list[list[str]] = [[] for _ in noise_factor]
     by_position = _by_position(noise, len(noise_factor), names, "noise")
-    for position, (column, of_column) in by_position.items():
-        of_column = of_column if isinstance(of_column, list) else [of_column]
+    for position, (column, column_noise) in by_position.items():
+        listed = column_noise if isinstance(column_noise, list) else [column_noise]
         kinds[position] = [
-            _check_noise(kind, column) for kind in of_column if kind is not None
+            _check_noise(kind, column) for kind in listed if kind is not None
         ]
-    # A noise works on all columns at once, with a factor of 0 where it is not meant.
-    # So the first noises of all columns are one turn, and so on.
+    # A noise is applied to all columns at once. A factor of 0 leaves a column as it is.
     noises = []
     for turn in range(max(map(len, kinds))):
-        of_turn = np.array([k[turn] if turn < len(k) else "" for k in kinds])
+        turn_kinds = np.array([k[turn] if turn < len(k) else "" for k in kinds])
         for kind in NOISE_NAMES:
-            if (of_turn == kind).any():
-                noises.append((kind, np.where(of_turn == kind, noise_factor, 0.0)))
+            if (turn_kinds == kind).any():
+                noises.append((kind, np.where(turn_kinds == kind, noise_factor, 0.0)))
     return noises
 
 
 def _check_noise(noise: Any, column: Any = None) -> Any:
-    """Return a noise. Raise ValueError unless it is a name or takes rows.
-
-    Noises of a single `column` must be names.
-    """
+    """Return a noise after checking it. A noise of one `column` must be a name."""
     if isinstance(noise, str) and noise in NOISE_NAMES:
         return noise
     if column is None and callable(noise):
@@ -293,8 +295,8 @@ def _check_noise(noise: Any, column: Any = None) -> Any:
         if arguments is not None:
             raise ValueError(
                 f"The callable 'noise' {noise!r} must take (X, noise_factor, rng): "
-                f"scaled rows, one number a column, and a numpy.random.Generator. Got "
-                f"{arguments}."
+                f"scaled rows, one number per column, and a numpy.random.Generator. "
+                f"Got {arguments}."
             )
         return noise
     where, expected = "", " or a callable"
@@ -306,9 +308,10 @@ def _check_noise(noise: Any, column: Any = None) -> Any:
 
 
 def _factor_by_column(noise_factor: Any, n_features: int, names: Any) -> np.ndarray:
-    """Turn `noise_factor` into one number for each column."""
+    """Convert `noise_factor` to one number per column."""
     by_column = noise_factor
     if isinstance(noise_factor, dict):
+        # Columns that the dict does not contain are not corrupted.
         by_column = [0.0] * n_features
         by_position = _by_position(noise_factor, n_features, names, "noise_factor")
         for position, (_, value) in by_position.items():
@@ -319,7 +322,7 @@ def _factor_by_column(noise_factor: Any, n_features: int, names: Any) -> np.ndar
         by_column = np.asarray(by_column, dtype=np.float64)
     except (TypeError, ValueError) as error:
         raise ValueError(
-            f"'noise_factor' must be of numbers. Got {noise_factor!r}."
+            f"'noise_factor' must hold numbers. Got {noise_factor!r}."
         ) from error
     if by_column.shape != (n_features,):
         raise ValueError(

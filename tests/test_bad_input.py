@@ -38,19 +38,22 @@ FRAME = pd.DataFrame(np.random.default_rng(0).random((30, 3)), columns=list("abc
         ({"noise": ["swap", "blur"]}, r"'noise' must be one of .*swap.* Got 'blur'"),
         (
             {"noise": {"z": "swap"}},
-            r"'noise' names column 'z', .*\['a', 'b', 'c'\]",
+            r"'noise' contains the column 'z', .*\['a', 'b', 'c'\]",
         ),
-        ({"noise": {3: "swap"}}, "'noise' names column 3, but .* from 0 to 2"),
+        ({"noise": {3: "swap"}}, "'noise' contains the column 3, but .* from 0 to 2"),
         ({"noise": {"a": "blur"}}, "'noise' for column 'a' .* None. Got 'blur'"),
-        ({"noise": {"a": "swap", 0: None}}, "'noise' names .* twice, as 'a' and as 0"),
+        (
+            {"noise": {"a": "swap", 0: None}},
+            "'noise' contains .* twice, as 'a' and as 0",
+        ),
         ({"noise_factor": -0.1}, "'noise_factor' .* Got -0.1"),
         ({"noise_factor": 1.5}, "'swap' .* at most 1. Got 1.5. Only 'gaussian'"),
         ({"noise_factor": [0.1, 0.2]}, r"each of the 3 columns.* shape \(2,\)"),
         ({"noise_factor": [0.1, 0.2, np.nan]}, "'noise_factor' must be finite"),
-        ({"noise_factor": {0: 0.1, "a": 0.5}}, "'noise_factor' names .* twice"),
-        ({"noise_factor": {"q": 0.5}}, "'noise_factor' names column 'q'"),
-        ({"noise_factor": ["a", 0.1, 0.2]}, "'noise_factor' must be of numbers"),
-        ({"noise_factor": {0: "x"}}, "'noise_factor' must be of numbers"),
+        ({"noise_factor": {0: 0.1, "a": 0.5}}, "'noise_factor' contains .* twice"),
+        ({"noise_factor": {"q": 0.5}}, "'noise_factor' contains the column 'q'"),
+        ({"noise_factor": ["a", 0.1, 0.2]}, "'noise_factor' must hold numbers"),
+        ({"noise_factor": {0: "x"}}, "'noise_factor' must hold numbers"),
         ({"emphasis": 0.0}, r"'emphasis' .* \(0.0, 1.0\]. Got 0.0"),
         ({"emphasis": 1.0, "noise": None}, "emphasis=1.0 .* smaller 'emphasis'"),
         ({"emphasis": 1.0, "noise_factor": 0.0}, "emphasis=1.0 .* 'noise_factor'"),
@@ -117,7 +120,7 @@ def test_infinity_is_refused(small, make):
     X = FRAME.to_numpy().copy()
     X[4, 1] = np.inf
     name = "'b'" if hasattr(make(X), "columns") else 1
-    message = f"Column {name} of X contains infinity. Replace it, by NaN"
+    message = f"Column {name} of X contains infinity. Replace it by a finite number, or"
     with pytest.raises(ValueError, match=message):
         small().fit(make(X))
     dae = small().fit(make(FRAME.to_numpy()))
@@ -133,10 +136,10 @@ def test_infinity_is_refused(small, make):
         (np.empty((5, 0)), r"0 feature\(s\)"),
         (np.ones(5), "Expected 2D array"),
         ([["a", 1.0], ["b", 2.0]], "could not convert .*'a'.* 'categorical_features'"),
-        (pd.DataFrame(index=range(5)), r"0 feature\(s\). Pass one with columns"),
+        (pd.DataFrame(index=range(5)), r"0 feature\(s\). Pass a table with columns"),
         ([{"a": 1.0}, {"a": 2.0}], "not 'dict'. Pass a DataFrame"),
         ([[1.0, 2.0], [3.0]], "sequence.* Pass rows of one length"),
-        (np.array([["2020"], ["2021"]], "datetime64[D]"), "Turn dates into numbers"),
+        (np.array([["2020"], ["2021"]], "datetime64[D]"), "Convert dates to numbers"),
     ],
 )
 def test_tables_that_cannot_be_fitted(small, X, message):
@@ -190,7 +193,9 @@ def test_validation_rows_must_leave_training_rows(small):
 
 def test_column_names_must_be_unique(small):
     frame = FRAME.set_axis(["a", "b", "a"], axis=1)
-    with pytest.raises(ValueError, match=r"unique column names. Got \['a', 'b', 'a'\]"):
+    with pytest.raises(
+        ValueError, match=r"names must be unique. Got \['a', 'b', 'a'\]"
+    ):
         small().fit(frame)
 
 
@@ -404,7 +409,9 @@ def test_an_identifier_column_gives_a_warning(small):
     frame = pd.DataFrame({"n": np.arange(n_rows) % 7, "kind": list("ab") * 150})
     small().fit(frame)
     frame["id"] = [f"no. {i}" for i in range(n_rows)]
-    with pytest.warns(UserWarning, match=r"'id' is taken.*300 different.*300 rows"):
+    with pytest.warns(
+        UserWarning, match=r"'id' is categorical.*300 different.*300 rows"
+    ):
         small().fit(frame)
 
 

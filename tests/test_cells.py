@@ -1,4 +1,4 @@
-"""Cells: rows and donors of dense and sparse tables, and chunks of rows."""
+"""Donors of sparse cells, and chunks of rows."""
 
 import numpy as np
 import torch

@@ -1,4 +1,4 @@
-"""What parameters say of columns, noises and training."""
+"""Parameters of columns and noises are resolved."""
 
 import pytest
 
@@ -20,6 +20,6 @@ def test_categorical_columns_of_arrays(given, expected):
     assert find_categorical(given, 3, None, []).tolist() == expected
 
 
-def test_names_of_noises_are_those_of_the_noises():
+def test_names_of_noises_match_their_functions():
     assert list(NOISE_NAMES) == list(NOISES)
     assert set(PROBABILITIES) < set(NOISE_NAMES)

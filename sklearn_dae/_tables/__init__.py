@@ -1,1 +1,1 @@
-"""Tables of the user, and their conversion to cells and back."""
+"""Convert the tables of users to cells, and cells back to tables."""

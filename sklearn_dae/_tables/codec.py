@@ -1,4 +1,4 @@
-"""Codec: a Table to scaled cells, expected cells to a Table, errors of cells."""
+"""Scale a Table to cells, scale predicted cells back, and measure their errors."""
 
 from __future__ import annotations
 
@@ -10,18 +10,19 @@ from .._cells import Cells, ColumnSummary, SparseCells, row_chunks
 from .columns import SCALE_MIN, ColumnStatistics
 from .layout import Table
 
-# Scaled values are clipped here: float32 can hold their squares.
+# Scaled values are clipped to this magnitude, so that float32 can hold their squares.
 LARGEST = 1e15
 FLOAT_MAX = np.finfo(np.float64).max
-# Rows that quantiles are estimated from.
+# Largest number of rows that quantiles are estimated from.
 QUANTILE_ROWS = 10_000
 
 
 class Codec:
-    """Turns a Table into cells, and what is expected of cells into a Table.
+    """Convert a Table to cells, and predicted cells back to a Table.
 
-    Statistics and scaled numbers are computed in float64 and cast to float32 last: in
-    float32 a column of 1.7e9 + N(0, 1), of timestamps for example, would be constant.
+    Statistics and scaled numbers are computed in float64 and converted to float32 at
+    the end. In float32 a column of timestamps such as 1.7e9 + N(0, 1) would be
+    constant.
 
     Parameters
     ----------
@@ -33,10 +34,10 @@ class Codec:
     Attributes
     ----------
     statistics_ : ColumnStatistics
-        Of the numeric columns, in the units of the table.
+        Statistics of the numeric columns, in the units of the table.
     constant_ : ndarray of bool of shape (n_numeric,)
-        Columns without two different observed values. They are encoded as zeros and
-        decoded to their one value, or to 0 if they have none.
+        Mask of the columns with at most one different observed value. Their cells are
+        encoded as zeros. They are decoded to that value, or to 0 if there is none.
     frequencies_ : list of n_categorical ndarrays of shape (n_levels,)
         Relative frequencies of the levels.
     """
@@ -48,7 +49,7 @@ class Codec:
     def fit(self, table, random_state):
         """Learn the frequencies of levels and the scales of numbers.
 
-        `random_state` draws the rows that quantiles are estimated from.
+        `random_state` draws the rows from which quantiles are estimated.
         """
         self.frequencies_ = [
             _relative_frequencies(codes[codes >= 0], len(levels))
@@ -63,7 +64,8 @@ class Codec:
         return self
 
     def _fit_scaling(self):
-        """Set center and scale. Half of each, because max - min can overflow."""
+        """Set the center and the scale of each numeric column."""
+        # Both are stored halved, because max - min can overflow float64.
         _, std, low, high = self.statistics_
         self._half_center, self._half_scale = 0.0, 0.5
         if self.scaling == "standard":
@@ -73,12 +75,12 @@ class Codec:
             self._half_center = low / 2
             self._half_scale = np.maximum(half_range, SCALE_MIN / 2)
         elif self.scaling == "quantile":
-            # QuantileTransformer takes all within 1e-7 of the ends for the ends.
-            # Without this scale, that would be all values of a column of small units.
+            # QuantileTransformer treats all values within 1e-7 of the minimum as the
+            # minimum. In a column of small units these would be all values.
             self._half_scale = np.minimum(std, 2.0) / 2
 
     def _fit_quantiles(self, numeric, random_state):
-        # Imported here, since few tables need it and its import takes time.
+        # Imported here because the import is slow and few tables need it.
         from sklearn.preprocessing import QuantileTransformer
 
         self._check_dense(numeric)
@@ -101,7 +103,7 @@ class Codec:
             )
 
     def summary(self):
-        """Summarize the columns for training as a ColumnSummary."""
+        """Summarize the scaled columns for the training as a ColumnSummary."""
         mean, _, low, high = self.statistics_
         scaled = self._scale(np.vstack([mean, low, high])).astype(np.float32)
         return ColumnSummary(
@@ -111,19 +113,19 @@ class Codec:
         )
 
     def check_unit_range(self, statistics):
-        """Raise ValueError unless numbers of such statistics scale to [0, 1]."""
+        """Raise ValueError if numbers with these statistics scale outside [0, 1]."""
         _, _, *ends = statistics
         low, high = self._scale(np.vstack(ends))
-        # A tolerance for rounding.
+        # Tolerate rounding errors of the scaling.
         outside = np.flatnonzero((low < -1e-6) | (high > 1 + 1e-6))
         if len(outside):
             j = outside[0]
             raise ValueError(
                 f"loss='log_loss' needs values in [0, 1], but column "
                 f"{self.layout.label(self.layout.numeric_[j])!r} holds values from "
-                f"{ends[0][j]} to {ends[1][j]}. Set scaling='minmax'. If a previous "
-                f"call has scaled it by other rows, clip the column to their range, or "
-                f"call fit with warm_start=False."
+                f"{ends[0][j]} to {ends[1][j]}. Set scaling='minmax'. If training "
+                f"continues from a previous call, clip the column to the range of the "
+                f"first call, or call fit with warm_start=False."
             )
 
     @property
@@ -136,7 +138,7 @@ class Codec:
         return learned
 
     def encode(self, table, order=None):
-        """Turn the rows of a Table, or those that `order` lists, into cells."""
+        """Convert the rows of a Table to cells. `order` selects and orders rows."""
         if sparse.issparse(table.numeric):
             return self._encode_sparse(table.numeric, order)
         n_rows = len(table) if order is None else len(order)
@@ -148,10 +150,10 @@ class Codec:
         return Cells(torch.from_numpy(numeric), torch.from_numpy(codes))
 
     def _encode_sparse(self, numeric, order):
-        """Scale the stored values as `_scale` does, and compute where zeros go."""
+        """Scale the stored values as `_scale` does, and the zeros once per column."""
         self._check_dense(numeric)
         numbers = sparse.csr_array(numeric if order is None else numeric[order])
-        # An infinite scale makes zeros of all values of a constant column.
+        # An infinite scale turns all values of a constant column into zeros.
         half_scale = np.where(self.constant_, np.inf, self._half_scale)
         with np.errstate(over="ignore"):  # Clipped below.
             data = numbers.data.astype(np.float64) / 2 / half_scale[numbers.indices]
@@ -169,8 +171,8 @@ class Codec:
         if self._quantiles is not None:
             values = np.clip(values, -FLOAT_MAX, FLOAT_MAX)
             values = self._quantiles.transform(values)
-        # A constant column has no information, even if its value differs later. A
-        # missing cell stays NaN.
+        # The network learned nothing from a constant column, so a value that differs
+        # later must not change its input. Multiplying keeps NaN in missing cells.
         values[:, self.constant_] *= 0
         return np.clip(values, -LARGEST, LARGEST)
 
@@ -184,43 +186,46 @@ class Codec:
         return np.where(self.constant_, self.statistics_.low, values)
 
     def decode(self, numeric, probabilities):
-        """Turn scaled numbers and probabilities of levels into the expected Table.
+        """Convert predicted numbers and probabilities to a Table.
+
+        A categorical cell gets its most probable level.
 
         Parameters
         ----------
         numeric : ndarray of shape (n_rows, n_numeric)
+            Scaled numbers.
         probabilities : ndarray of shape (n_rows, n_levels)
-            Those of all categorical columns side by side.
+            Probabilities of the levels of all categorical columns, side by side.
         """
         codes = self.layout.empty_codes(len(numeric))
-        for k, of_column in enumerate(self._by_column(probabilities)):
-            codes[:, k] = of_column.argmax(axis=1)
+        for k, column_probabilities in enumerate(self._by_column(probabilities)):
+            codes[:, k] = column_probabilities.argmax(axis=1)
         return Table(self._unscale(numeric), codes)
 
     def _by_column(self, probabilities):
-        """Split probabilities into one block for each categorical column."""
+        """Split probabilities into one block per categorical column."""
         ends = np.cumsum([len(levels) for levels in self.layout.levels_])
         return np.split(probabilities, ends[:-1], axis=1) if len(ends) else []
 
     def errors(self, table, numeric, probabilities):
-        """Compute squared errors of expected cells, relative to the columns' variance.
+        """Compute the squared errors of predicted cells, relative to the variance.
 
-        A category counts as its one-hot code, so that its error is the Brier score.
+        The error of a categorical cell is that of its one-hot code: the Brier score.
 
         Returns
         -------
         errors : ndarray of shape (n_rows, n_features), float32
-            In the order of the user's columns. 1.0 is the mean error of predicting the
-            column's mean, or its frequencies. NaN where a cell is missing or its level
-            unseen.
+            Errors in the order of the user's columns. Predicting the mean of a column,
+            or the frequencies of its levels, has a mean error of 1.0. NaN where a cell
+            is missing or its level is unseen.
         """
         return self._errors(
             table, self._unscale(numeric), self._by_column(probabilities)
         )
 
     def baseline_errors(self, table):
-        """Compute the errors of predicting the columns' means and frequencies."""
-        frequencies = [of_levels[None] for of_levels in self.frequencies_]
+        """Compute the errors of predicting the means and the frequencies of levels."""
+        frequencies = [of_column[None] for of_column in self.frequencies_]
         return self._errors(table, self.statistics_.mean, frequencies)
 
     def _errors(self, table, values, probabilities):
@@ -244,13 +249,13 @@ def _relative_frequencies(codes, n_levels):
 
 
 def _brier_score(codes, probabilities):
-    """Compute the squared distance of probabilities from one-hot codes.
+    """Compute the squared distance between probabilities and one-hot codes.
 
-    For one row of probabilities, that row is used for all codes.
+    A single row of probabilities is compared with all codes.
     """
     known = codes >= 0
     rows = np.arange(len(codes)) if len(probabilities) > 1 else 0
-    of_level = probabilities[rows, np.maximum(codes, 0)]
+    of_code = probabilities[rows, np.maximum(codes, 0)]
     # sum_k (p_k - [k = c])^2 = sum_k p_k^2 - 2 p_c + 1
-    score = np.square(probabilities).sum(axis=1) - 2 * of_level + 1
+    score = np.square(probabilities).sum(axis=1) - 2 * of_code + 1
     return np.where(known, score, np.nan)

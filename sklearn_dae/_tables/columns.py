@@ -1,4 +1,4 @@
-"""What is learned of each column: its kind, its statistics or its levels."""
+"""Learn the kind of each column, and its statistics or its levels."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from sklearn.utils.sparsefuncs import mean_variance_axis, min_max_axis
 from .._cells import row_chunks
 from . import frames
 
-# Smallest scale of a column: its half is still a normal float64.
+# Smallest scale of a column. Half of it is still a normal float64.
 SCALE_MIN = 2 * np.finfo(np.float64).tiny
-# Codes of cells without a level.
+# Codes of missing cells, and of levels that fit has not seen.
 MISSING, UNSEEN = -1, -2
-OF_DATES = (
-    "Turn dates into numbers first, for example by skrub's DatetimeEncoder in a "
+DATES_REMEDY = (
+    "Convert dates to numbers first, for example by skrub's DatetimeEncoder in a "
     "ColumnTransformer, and durations by total_seconds, or drop the column."
 )
 
@@ -36,20 +36,23 @@ def names_and_kinds(X):
     Raises
     ------
     ValueError
-        If a DataFrame has no columns, or two of one name.
+        If a DataFrame has no columns, or two columns of the same name.
     """
     if not frames.is_frame(X):
         return None, []
     names = list(X.columns)
     if not names:
-        raise ValueError("Found a table with 0 feature(s). Pass one with columns.")
+        raise ValueError("Found a table with 0 feature(s). Pass a table with columns.")
     if len(set(names)) < len(names):
-        raise ValueError(f"Expected unique column names. Got {names}: rename some.")
+        raise ValueError(
+            f"Column names must be unique. Got {names}. Rename the columns that share "
+            f"a name."
+        )
     return names, [frames.kind_of(X[name]) for name in names]
 
 
 def check_numbers(X, names, kinds, is_categorical):
-    """Raise ValueError if a column is neither categorical nor of numbers."""
+    """Raise ValueError if a column holds no numbers and is not categorical."""
     for j, kind in enumerate(kinds):
         if not is_categorical[j] and kind not in ("numeric", "boolean"):
             raise ValueError(_not_a_number(names[j], X[names[j]].dtype, kind))
@@ -58,21 +61,21 @@ def check_numbers(X, names, kinds, is_categorical):
 def _not_a_number(name, dtype, kind):
     message = f"Column {name!r} of dtype {dtype} holds no numbers. "
     if kind == "date":
-        return message + OF_DATES
+        return message + DATES_REMEDY
     if kind == "categorical":
         return message + (
-            "Name it in 'categorical_features', which are all that there are, or set "
-            "categorical_features='from_dtype'. Turn numbers that are written as text "
-            "into numbers first, for example by pandas.to_numeric."
+            "Add it to 'categorical_features', which must list every categorical "
+            "column, or set categorical_features='from_dtype'. Convert numbers that "
+            "are stored as text first, for example by pandas.to_numeric."
         )
-    return message + "Turn it into numbers or strings first, or drop it."
+    return message + "Convert it to numbers or strings first, or drop it."
 
 
 def check_no_dates(X):
-    """Raise ValueError if `X` is an array of dates, which NumPy takes for numbers."""
+    """Raise ValueError if `X` is an array of dates, which NumPy treats as numbers."""
     dtype = getattr(X, "dtype", None)
     if getattr(dtype, "kind", None) in ("m", "M"):
-        raise ValueError(f"X of dtype {dtype} holds no numbers. {OF_DATES}")
+        raise ValueError(f"X of dtype {dtype} holds no numbers. {DATES_REMEDY}")
 
 
 class ColumnStatistics(NamedTuple):
@@ -81,8 +84,8 @@ class ColumnStatistics(NamedTuple):
     Attributes
     ----------
     mean, std, low, high : ndarray of shape (n_features,)
-        Mean, standard deviation, minimum and maximum. For a column without an observed
-        value they are 0. A standard deviation of 0 is given as 1.
+        Mean, standard deviation, minimum and maximum. They are 0 for a column without
+        an observed value. A standard deviation of 0 is replaced by 1.
     """
 
     mean: np.ndarray
@@ -94,8 +97,8 @@ class ColumnStatistics(NamedTuple):
     def of(cls, X):
         """Compute the statistics of the columns of `X`, in three passes over chunks.
 
-        scikit-learn's `StandardScaler.partial_fit` needs one pass, but gives NaN for a
-        column whose first rows are all missing, and overflows for large values.
+        scikit-learn's `StandardScaler.partial_fit` needs one pass. But it gives NaN for
+        a column whose first rows are all missing, and it overflows for large values.
         """
         if sparse.issparse(X):
             return cls._of_sparse(X)
@@ -104,10 +107,10 @@ class ColumnStatistics(NamedTuple):
         low, high = np.full(X.shape[1], np.nan), np.full(X.shape[1], np.nan)
         for rows in chunks:
             n_observed += (~np.isnan(X[rows])).sum(axis=0)
-            # fmin and fmax ignore NaN where there is a number, without a warning.
+            # fmin and fmax ignore NaN. Unlike nanmin, they do not warn if all is NaN.
             low = np.fmin(low, np.fmin.reduce(X[rows]))
             high = np.fmax(high, np.fmax.reduce(X[rows]))
-        # A sum over no value is 0, and so is its mean then.
+        # Dividing by at least 1 makes the mean of a column without a value 0.
         n_observed = np.maximum(n_observed, 1)
         unit = _unit(low, high)
         total, squares = np.zeros(X.shape[1]), np.zeros(X.shape[1])
@@ -125,41 +128,42 @@ class ColumnStatistics(NamedTuple):
         unit = _unit(low, high)
         X = X.astype(np.float64)
         X.data /= unit[X.indices]
-        with np.errstate(invalid="ignore"):  # Columns without an observed value.
+        # A column without an observed value gives 0 / 0.
+        with np.errstate(invalid="ignore"):
             mean, variance = mean_variance_axis(X, axis=0)
         mean, std = unit * np.nan_to_num(mean), unit * np.sqrt(variance)
         return cls._checked(mean, std, low, high)
 
     @classmethod
     def _checked(cls, mean, std, low, high):
-        """Replace what a column without two different values would divide by."""
+        """Replace NaN by 0, and standard deviations of constant columns by 1."""
         low, high = np.nan_to_num([low, high]).astype(np.float64)
         std = np.where((std > 0) & (low < high), np.maximum(std, SCALE_MIN), 1.0)
         return cls(mean, std, low, high)
 
 
 def _unit(low, high):
-    """Compute powers of two near the largest magnitudes of columns.
+    """Compute a power of two near the largest magnitude of each column.
 
-    Values divided by them have squares that do not overflow, and a division by a power
-    of two is exact.
+    The squares of values divided by it do not overflow. The division is exact, because
+    it only changes exponents.
     """
     largest = np.nan_to_num(np.fmax(np.abs(low), np.abs(high))).astype(np.float64)
     return np.ldexp(1.0, np.frexp(largest)[1] - 1)
 
 
 class Levels:
-    """The levels of a categorical column, the most frequent first.
+    """Levels of a categorical column, the most frequent first.
 
     Parameters
     ----------
     values : list
-        The column's cells, None where one is missing.
+        The cells of the column, None where a cell is missing.
     min_frequency, max_categories
         As in :class:`~sklearn.preprocessing.OneHotEncoder`. Levels that are too rare
-        share the last code, which stands for the most frequent among them.
+        share the last code, which is decoded as the most frequent of them.
     fallback : object
-        The one level of a column without any observed cell.
+        The only level of a column without an observed cell.
 
     Attributes
     ----------
@@ -170,7 +174,7 @@ class Levels:
     has_group : bool
         Whether the last code is a group of rare levels.
     types : set of type
-        Types of the values; `Number` for all numbers.
+        Types of the values. `Number` stands for all types of numbers.
     """
 
     def __init__(self, values, min_frequency, max_categories, fallback):
@@ -183,13 +187,13 @@ class Levels:
                 min_frequency = min_frequency * len(values)
             n_frequent = sum(count >= min_frequency for count in counts.values())
         if max_categories is not None and len(ranked) > max_categories:
-            # One code is for the group of all others.
+            # Reserve one code for the group of all other levels.
             n_frequent = min(n_frequent, max_categories - 1)
         self.n_seen = len(counts)
         self.has_group = n_frequent + 1 < len(ranked)
         self.types = self.types_of(ranked)
         self._codes = {lvl: min(code, n_frequent) for code, lvl in enumerate(ranked)}
-        # Assigned to an array of objects: np.array would make arrays of tuples.
+        # Assigned to an array of objects: np.array would unpack levels that are tuples.
         self.names = np.empty(min(n_frequent + 1, len(ranked)), dtype=object)
         self.names[:] = ranked[: len(self.names)]
 
@@ -203,8 +207,8 @@ class Levels:
         return {Number if isinstance(value, Number) else type(value) for value in known}
 
     def encode(self, values):
-        """Turn cells into codes, `MISSING` or `UNSEEN` where there is no level."""
-        # A dict lookup: cells may be any hashable objects, which NumPy cannot sort.
+        """Convert cells to codes, `MISSING` or `UNSEEN` where there is no level."""
+        # Cells may be any hashable objects. NumPy cannot sort these, a dict finds them.
         codes = self._codes
         return np.array(
             [

@@ -1,7 +1,7 @@
-"""DataFrames of pandas and polars: kinds and values of columns, and new DataFrames.
+"""Read and make DataFrames of pandas and polars.
 
-The only file that knows these libraries. It imports neither: whoever passes a DataFrame
-has imported its library already.
+Only this file knows the two libraries. It imports neither of them: the user who passes
+a DataFrame has already imported its library.
 """
 
 from __future__ import annotations
@@ -31,17 +31,17 @@ def is_frame(X):
 
 
 def check_collected(X):
-    """Raise TypeError if `X` is a polars LazyFrame, which has no rows yet."""
+    """Raise TypeError if `X` is a polars LazyFrame, whose rows are not computed."""
     polars = sys.modules.get("polars")
     if polars is not None and isinstance(X, polars.LazyFrame):
         raise TypeError(
             "X is a polars LazyFrame, whose rows are not computed yet. Pass "
-            "X.collect() instead."
+            "X.collect()."
         )
 
 
 def is_missing(value):
-    """Tell whether the value of a cell, or a label, is missing."""
+    """Tell whether the value of a cell is missing."""
     # pd.NA cannot be compared; NaN is not equal to itself.
     return value is None or type(value).__name__ == "NAType" or value != value
 
@@ -52,7 +52,7 @@ def _is_pandas_series(column):
 
 
 def index_of(X):
-    """Return the index of a pandas DataFrame; None for other tables."""
+    """Return the index of a pandas DataFrame, or None for other tables."""
     return X.index if is_pandas(X) else None
 
 
@@ -65,7 +65,7 @@ def without_rows(X):
     check_versions({library: OLDEST_OPTIONAL[library]})
     if is_polars(X):
         return X.clear()
-    # A slice of no rows would keep Arrow's buffers and the row labels of an index.
+    # X.iloc[:0] would keep Arrow's buffers and the labels of a MultiIndex alive.
     columns = {name: X[name] for name in X.columns}
     return type(X)({n: type(c)([], dtype=c.dtype) for n, c in columns.items()})
 
@@ -93,7 +93,7 @@ def _pandas_kind(column):
         return "boolean"
     if types.is_numeric_dtype(dtype):
         return "other" if types.is_complex_dtype(dtype) else "numeric"
-    # The dtypes object and Arrow's do not tell: look at the values.
+    # Columns of objects and some of Arrow can hold anything: look at the values.
     held = types.infer_dtype(column, skipna=True)
     if held in ("integer", "floating", "mixed-integer-float", "decimal"):
         return "numeric"
@@ -107,7 +107,7 @@ def _pandas_kind(column):
 def numbers(column):
     """Convert a Series to a float64 array, NaN where a cell is missing.
 
-    Raises TypeError for dates, which pandas and polars would convert to integers.
+    Raises TypeError for dates, because pandas and polars convert them to integers.
     """
     if kind_of(column) == "date":
         raise TypeError(f"they are dates, of dtype {column.dtype}")
@@ -117,9 +117,10 @@ def numbers(column):
 
 
 class Numbers:
-    """Numeric columns of a DataFrame. Only selected rows become a float64 array.
+    """Numeric columns of a DataFrame. Selected rows become a float64 array.
 
-    This keeps a second copy of a large table out of memory.
+    Rows are converted when they are selected, so that memory never holds a second copy
+    of a large table.
 
     Parameters
     ----------
@@ -132,7 +133,7 @@ class Numbers:
         self.X = X[names]
         self.names = names
         self.shape = (len(X), len(names))
-        # Then pandas converts a whole block at once, which is much faster.
+        # pandas converts such columns all at once, which is much faster.
         kinds = (kind_of(self.X[name]) for name in names)
         self._all_numeric = all(kind == "numeric" for kind in kinds)
 
@@ -159,7 +160,7 @@ class Numbers:
 def is_plain_numbers(X):
     """Tell whether a DataFrame holds only dense floats or only sparse numbers.
 
-    scikit-learn turns these into an array or a sparse matrix itself.
+    scikit-learn converts these to an array or a sparse matrix.
     """
     if not is_pandas(X):
         return False
@@ -177,7 +178,7 @@ def values(column):
 
 
 def declared_levels(column):
-    """List the levels that the dtype of a Series declares; none for most dtypes."""
+    """List the levels that the dtype of a Series declares. Most dtypes have none."""
     levels = getattr(column.dtype, "categories", None)
     return [] if levels is None else list(levels)
 

@@ -1,4 +1,4 @@
-"""Layout: a user's table to a Table, and back to a table of the same kind."""
+"""Convert a user's table to a Table, and back to a table of the same kind."""
 
 from __future__ import annotations
 
@@ -14,23 +14,24 @@ from .._cells import row_chunks
 from . import frames
 from .columns import MISSING, UNSEEN, Levels
 
-# A categorical column with more different values than this, and than half of its rows,
-# is probably an identifier column.
+# A categorical column is probably an identifier column if it has more different values
+# than this, and more than half as many as rows.
 MANY_LEVELS = 100
 # Largest number of cells of a DataFrame that become an array at once.
 FEW_CELLS = 2**23
 
 
 class Table(NamedTuple):
-    """A table as numbers in its own units and as category codes.
+    """Cells of a table: numbers in the units of the user, and category codes.
 
     Attributes
     ----------
     numeric : ndarray, CSR matrix or Numbers of shape (n_rows, n_numeric)
-        Of float32 or float64, NaN where a cell is missing. An array for rows that were
-        selected from a table.
+        Numbers of dtype float32 or float64, NaN where a cell is missing. `rows`
+        returns them as an array.
     codes : ndarray of shape (n_rows, n_categorical), int8 to int32
-        `MISSING` or `UNSEEN` where a cell has no level known from training.
+        Category codes. `MISSING` where a cell is missing, `UNSEEN` where fit has not
+        seen its level.
     """
 
     numeric: np.ndarray
@@ -51,22 +52,22 @@ class Table(NamedTuple):
 
 
 class Layout:
-    """The columns of a user's table: their order, names, dtypes and levels.
+    """Order, names, dtypes and levels of the columns of a user's table.
 
     Parameters
     ----------
     min_frequency, max_categories
-        How rare levels are grouped, see `Levels`.
+        How rare levels are grouped. See `Levels`.
 
     Attributes
     ----------
     numeric_, categorical_ : ndarray of int
-        Positions of the columns in the table, in the order that cells have them.
+        Positions of the columns in the user's table, in the order of the cells.
     levels_ : list of n_categorical Levels
     template_ : DataFrame or None
-        The table of `fit` without its rows, if it was a DataFrame.
+        The DataFrame of `fit` without its rows. None for other tables.
     dtype_ : dtype
-        Dtype of arrays like the table of `fit`.
+        Dtype of the arrays that `write` makes.
     """
 
     def __init__(self, min_frequency, max_categories):
@@ -81,16 +82,17 @@ class Layout:
         X : ndarray or DataFrame of shape (n_samples, n_features)
         is_categorical : ndarray of bool of shape (n_features,)
         template : array-like or DataFrame
-            The table as the user passed it. Validation may have changed its type.
+            The table that the user passed. Validation can change its type.
         """
         is_frame = frames.is_frame(template)
-        # A fitted estimator must hold no rows of the user.
+        # A fitted estimator must not hold rows of the user.
         self.template_ = frames.without_rows(template) if is_frame else None
         self.dtype_ = _array_dtype(X)
         self.numeric_ = np.flatnonzero(~is_categorical)
         positions = np.flatnonzero(is_categorical)
         levels = [self._learn_levels(X, position) for position in positions]
-        # Put columns of as many levels side by side: the loss takes them as one block.
+        # Columns with the same number of levels lie side by side, so that the loss can
+        # compute them as one block.
         order = np.argsort([len(of_column) for of_column in levels], kind="stable")
         self.categorical_ = positions[order]
         self.levels_ = [levels[k] for k in order]
@@ -103,10 +105,10 @@ class Layout:
             levels = Levels(values, self.min_frequency, self.max_categories, fallback)
         if levels.n_seen > max(MANY_LEVELS, len(values) / 2):
             warnings.warn(
-                f"Column {self.label(position)!r} is taken as a category and has "
-                f"{levels.n_seen} different values in {len(values)} rows, from which "
-                f"hardly anything can be learned. Leave it out if it names the rows; "
-                f"turn dates and numbers that are written as text into numbers.",
+                f"Column {self.label(position)!r} is categorical and has "
+                f"{levels.n_seen} different values in {len(values)} rows. Almost "
+                f"nothing can be learned from it. If it is an identifier column, drop "
+                f"it. Convert dates and numbers that are stored as text to numbers.",
                 UserWarning,
                 stacklevel=2,
             )
@@ -114,19 +116,19 @@ class Layout:
 
     @contextmanager
     def _name_column(self, position):
-        """Name the column in errors of values, lists for example, without a hash."""
+        """Name the column in errors of values without a hash, for example lists."""
         try:
             yield
         except (TypeError, ValueError) as error:
             raise ValueError(
                 f"Column {self.label(position)!r} holds values that cannot be "
-                f"categories: {error}. Turn them into numbers or strings first, or "
+                f"categories: {error}. Convert them to numbers or strings first, or "
                 f"drop the column."
             ) from error
 
     def _fallback_level(self, position):
-        """Choose the level of a column without any observed cell."""
-        # A cell without information is decoded to it, so it must suit the dtype.
+        """Choose the level of a column without an observed cell."""
+        # Cells of this column are decoded to the level, so the dtype must hold it.
         if self.template_ is None:
             return "" if self.dtype_.kind == "O" else 0.0
         column = self.template_[self.template_.columns[position]]
@@ -141,7 +143,7 @@ class Layout:
         return len(self.numeric_) + len(self.categorical_)
 
     def label(self, position):
-        """Return the name of a column, or its position if it has no name."""
+        """Return the name of a column, or its position if columns have no names."""
         names = None if self.template_ is None else self.template_.columns
         return int(position) if names is None else names[position]
 
@@ -161,14 +163,14 @@ class Layout:
     def check_levels(self, X, table):
         """Raise ValueError if a categorical column has values of another type.
 
-        This is so if no cell of it has a known level, and all cells are of other types
-        than the levels. `table` is the Table that was read from `X`.
+        This means that no cell has a level of fit, and that no cell has the type of
+        such a level. `table` is the Table that was read from `X`.
         """
         if self.template_ is None or not frames.is_frame(X):
             return
         for k, position in enumerate(self.categorical_):
             observed = table.codes[:, k] != MISSING
-            # Some unseen levels are normal. Only unseen ones may be another type.
+            # A few unseen levels are normal, so one known level is enough.
             if not observed.any() or (table.codes[observed, k] != UNSEEN).any():
                 continue
             column = X[X.columns[position]]
@@ -176,19 +178,19 @@ class Layout:
             if not types & self.levels_[k].types:
                 before = self.template_[self.template_.columns[position]]
                 raise ValueError(
-                    f"Column {self.label(position)!r} of dtype {column.dtype} holds "
-                    f"no level known from the first rows, where it was of dtype "
-                    f"{before.dtype}. Turn it back into that."
+                    f"Column {self.label(position)!r} has dtype {column.dtype} and "
+                    f"none of the categories seen in fit, where its dtype was "
+                    f"{before.dtype}. Convert it to {before.dtype}."
                 )
 
     def read(self, X):
-        """Convert a user's table, an array or a DataFrame, to a Table."""
+        """Convert a user's table to a Table."""
         codes = self.empty_codes(X.shape[0])
         for k, position in enumerate(self.categorical_):
             with self._name_column(position):
                 codes[:, k] = self.levels_[k].encode(_values(X, position))
         if sparse.issparse(X):
-            # CSR is the format whose rows are selected fast.
+            # Rows are selected fast from a CSR matrix.
             numeric = _canonical(X.tocsr())
             infinite = numeric.indices[np.isinf(numeric.data)]
             if len(infinite):
@@ -204,7 +206,7 @@ class Layout:
     def _read_numbers(self, X):
         """Select the numeric columns of a dense table as floats.
 
-        Those of a large DataFrame are converted only when their rows are selected.
+        The rows of a large DataFrame are converted later, when they are selected.
         """
         if frames.is_frame(X):
             columns = list(X.columns)
@@ -215,7 +217,7 @@ class Layout:
         try:
             return X[:, self.numeric_].astype(np.float64)
         except (TypeError, ValueError) as error:
-            remedy = "Name columns of text in 'categorical_features'."
+            remedy = "Add columns of text to 'categorical_features'."
             if self.template_ is not None:
                 remedy = "Pass a DataFrame, as in fit."
             raise ValueError(
@@ -223,20 +225,20 @@ class Layout:
             ) from error
 
     def _infinity_in(self, j):
-        """Make the error that the `j`-th numeric column holds an infinite value."""
+        """Make the error for an infinite value in the `j`-th numeric column."""
         return ValueError(
             f"Column {self.label(self.numeric_[j])!r} of X contains infinity. Replace "
-            f"it, by NaN where it stands for a missing value."
+            f"it by a finite number, or by NaN if the cell is missing."
         )
 
     def empty(self, n_rows):
-        """Make a Table of `n_rows` rows to be set."""
+        """Make a Table of `n_rows` rows without initial values."""
         numeric = np.empty((n_rows, len(self.numeric_)))
         return Table(numeric, self.empty_codes(n_rows))
 
     def empty_codes(self, n_rows):
-        """Make an array of codes, of the smallest dtype for all levels, to be set."""
-        # Codes take most of the memory of a table of categories.
+        """Make an array of codes without initial values."""
+        # Take the smallest dtype that can hold all codes, to save memory.
         largest = max(map(len, self.levels_), default=1) - 1
         dtype = next(
             t for t in (np.int8, np.int16, np.int32) if largest <= np.iinfo(t).max
@@ -244,7 +246,7 @@ class Layout:
         return np.empty((n_rows, len(self.levels_)), dtype=dtype)
 
     def hide(self, table, hidden):
-        """Make the cells of a Table missing where `hidden` is True."""
+        """Replace the cells of a Table by missing cells where `hidden` is True."""
         numeric = np.where(hidden[:, self.numeric_], np.nan, table.numeric)
         codes = np.where(hidden[:, self.categorical_], MISSING, table.codes)
         return Table(numeric, codes)
@@ -322,23 +324,23 @@ class Layout:
         return X
 
     def frame(self, of_cells, index=None):
-        """Put numbers, one for each cell, under the names of the columns, if any."""
+        """Return one number per cell as a DataFrame, or as an array without names."""
         if self.template_ is None:
             return of_cells
         return frames.frame_of_numbers(self.template_, of_cells, index)
 
 
 def _values(X, position):
-    """List the cells of one column of an array or a DataFrame."""
+    """List the cells of one column of an array or a DataFrame as Python objects."""
     if frames.is_frame(X):
         return frames.values(X[X.columns[position]])
     return X[:, position].tolist()
 
 
 def _canonical(X):
-    """Sort the values of a CSR matrix and sum those of one place. Copy it if needed.
+    """Sort the values of a CSR matrix and sum duplicate entries. Copy it if needed.
 
-    Whatever makes a matrix dense sums these values, but other functions do not.
+    `toarray` sums duplicate entries, but many other functions ignore all but one.
     """
     if not X.has_canonical_format:
         X = X.copy()
@@ -351,7 +353,7 @@ def _dtype_of(X):
 
 
 def _array_dtype(X):
-    """Choose the dtype of arrays like the table `X`."""
+    """Choose the dtype of arrays that are returned for a table like `X`."""
     if frames.is_frame(X) or X.dtype.kind in "iub":
         return np.dtype(np.float64)
     return X.dtype if X.dtype.kind == "f" else np.dtype(object)

@@ -1,4 +1,4 @@
-"""Codec: scaling there and back, and errors of cells."""
+"""Scaling of cells and its inverse, and errors of cells."""
 
 import numpy as np
 import pytest
@@ -34,7 +34,7 @@ def test_decoding_undoes_encoding(holes, scaling):
     np.testing.assert_allclose(decoded(codec, numeric), holes, rtol=1e-4, atol=1e-5)
 
 
-def test_scales_are_those_asked_for(holes):
+def test_scaled_columns_have_the_requested_mean_and_range(holes):
     standard = scaled(fitted(holes, "standard"), holes)
     np.testing.assert_allclose(np.nanmean(standard, axis=0), 0, atol=1e-6)
     np.testing.assert_allclose(np.nanstd(standard, axis=0), 1, rtol=1e-5)
@@ -57,7 +57,7 @@ def test_summary_describes_the_encoded_columns(holes, scaling):
     assert summary.bounded == (scaling == "minmax")
 
 
-def test_large_offsets_survive():
+def test_columns_with_a_large_offset_keep_their_precision():
     X = 1.7e9 + np.random.default_rng(0).normal(size=(200, 1))
     codec = fitted(X)
     numeric = scaled(codec, X)
@@ -83,7 +83,7 @@ def test_cells_do_not_depend_on_the_unit(table, scaling, unit):
 
 
 @pytest.mark.parametrize("scaling", ["standard", "minmax", "quantile"])
-def test_ranges_larger_than_any_number(scaling):
+def test_ranges_that_overflow_float64(scaling):
     largest = np.finfo(np.float64).max
     X = np.array([[largest, 5e-324], [-largest, 0.0], [0.0, 0.0], [np.nan, 0.0]])
     codec = fitted(X, scaling)
@@ -97,7 +97,7 @@ def test_ranges_larger_than_any_number(scaling):
     assert np.isfinite(scaled(codec, np.full((1, 2), largest))).all()
 
 
-def test_many_rows_are_encoded_in_chunks_like_few():
+def test_encoding_in_chunks_equals_encoding_at_once():
     X = np.random.default_rng(0).normal(3, 2, size=(40_000, 2))
     codec = fitted(X)
     expected = (X - X.mean(0)) / X.std(0)
@@ -107,7 +107,7 @@ def test_many_rows_are_encoded_in_chunks_like_few():
 
 
 @pytest.mark.parametrize("scaling", SCALINGS)
-def test_constant_and_empty_columns_are_neutral(scaling):
+def test_constant_and_all_missing_columns_are_encoded_as_zero(scaling):
     X = np.c_[np.arange(10.0), np.full(10, 0.1), np.full(10, np.nan)]
     codec = fitted(X, scaling)
     np.testing.assert_array_equal(codec.constant_, [False, True, True])
@@ -131,7 +131,7 @@ def test_errors_are_relative_to_variance_and_to_gini_impurity():
     np.testing.assert_allclose(errors[:, 1], 2 / (1 - 0.25 - 2 / 16), rtol=1e-5)
 
 
-def test_errors_of_missing_and_unseen_cells_are_unknown():
+def test_errors_of_missing_and_unseen_cells_are_nan():
     X = np.array([[1.0, 0.0], [2.0, 1.0], [3.0, 1.0]])
     codec = fitted(X, categorical=[1])
     table = codec.layout.read(np.array([[np.nan, 5.0], [1.0, np.nan]]))

@@ -1,4 +1,4 @@
-"""What is learned of each column: its levels and its statistics."""
+"""Levels of categorical columns and their groups."""
 
 import numpy as np
 import pandas as pd
@@ -22,7 +22,7 @@ VALUES = ["a"] * 5 + ["b"] * 3 + ["c"] * 2 + ["d"] + [None] * 2
         (6, 2, ["a"], 0, 0),
     ],
 )
-def test_rare_levels_are_grouped_under_the_most_frequent_of_them(
+def test_rare_levels_share_the_code_of_the_most_frequent_of_them(
     min_frequency, max_categories, names, code_of_c, code_of_d
 ):
     levels = Levels(VALUES, min_frequency, max_categories, fallback="")

@@ -1,4 +1,4 @@
-"""DataFrames straight from a file go in, and tables of the same kind come back."""
+"""DataFrames of pandas and polars go in, and tables of the same kind come back."""
 
 import datetime
 import decimal
@@ -20,7 +20,7 @@ N = 60
 
 
 def columns():
-    """Columns of many kinds, all tied to the first one, as lists with None."""
+    """Make columns of many kinds that depend on the first one, as lists with None."""
     rng = np.random.default_rng(0)
     level = rng.integers(4, size=N)
     holes = rng.random(N) < 0.2
@@ -97,7 +97,7 @@ TABLES = pytest.mark.parametrize(
 
 
 def cells_of(table, name):
-    """A column's cells as a list with None for the missing ones."""
+    """List the cells of a column, with None for missing cells."""
     column = table[name]
     if isinstance(table, pd.DataFrame):
         return column.astype(object).where(column.notna(), None).tolist()
@@ -170,14 +170,14 @@ def test_levels_not_seen_in_fit_are_taken_as_missing(small, table):
         for value in ("nowhere", None)
     )
     np.testing.assert_array_equal(dae.transform(strange), dae.transform(hidden))
-    # But an unseen level is no missing cell: it is nobody's to overwrite.
+    # But a cell with an unseen level is not missing, so impute does not change it.
     assert set(cells_of(dae.impute(strange), "text")) == {"nowhere"}
     assert "nowhere" not in cells_of(dae.reconstruct(strange), "text")
     assert None not in cells_of(dae.impute(hidden), "text")
 
 
 @TABLES
-def test_columns_missing_in_all_rows_at_transform(small, table):
+def test_columns_that_are_all_missing_after_fit(small, table):
     dae = small().fit(table)
     nothing = (
         table.clear(n=5)
@@ -193,7 +193,7 @@ def test_columns_missing_in_all_rows_at_transform(small, table):
 
 
 @TABLES
-def test_levels_that_the_given_table_cannot_hold_are_added(small, table):
+def test_levels_that_the_dtype_of_the_given_table_lacks_are_added(small, table):
     dae = small(max_iter=50).fit(table)
     if isinstance(table, pd.DataFrame):
         given = table.iloc[:6].assign(
@@ -208,7 +208,7 @@ def test_levels_that_the_given_table_cannot_hold_are_added(small, table):
     assert set(cells[:5]) <= set(cells_of(table, name)) - {None}
 
 
-def test_frames_of_one_library_after_fit_on_the_other(small):
+def test_frames_of_another_library_than_in_fit(small):
     table = pandas_table()[["integer", "real", "text", "object"]]
     other = pl.from_pandas(table)
     dae = small().fit(table)
@@ -277,22 +277,22 @@ def test_dates_may_be_declared_categories(small):
         (
             pandas_table()[["real", "text"]],
             {"categorical_features": None},
-            "Column 'text' of dtype .* holds no numbers. Name it in 'categorical_f",
+            "Column 'text' of dtype .* holds no numbers. Add it to 'categorical_f",
         ),
         (
             pandas_table()[["real", "text", "object"]],
             {"categorical_features": ["text"]},
-            "Column 'object' of dtype object holds no numbers. Name it",
+            "Column 'object' of dtype object holds no numbers. Add it",
         ),
         (
             pandas_table(),
             {"categorical_features": ["nope"]},
-            r"'categorical_features' names column 'nope', .*\['integer', 'byte'",
+            r"'categorical_features' contains the column 'nope', .*\['integer', 'byte'",
         ),
         (
             pandas_table(),
             {"categorical_features": [99]},
-            "'categorical_features' names column 99, .* from 0 to 16",
+            "'categorical_features' contains the column 99, .* from 0 to 16",
         ),
         (
             pandas_table(),
@@ -302,12 +302,12 @@ def test_dates_may_be_declared_categories(small):
         (
             pd.DataFrame({"x": [1.0, 2.0], "z": [1j, 2j]}),
             {},
-            "Column 'z' of dtype complex128 holds no numbers. Turn it into",
+            "Column 'z' of dtype complex128 holds no numbers. Convert it to",
         ),
         (
             pl.DataFrame({"x": [1.0, 2.0], "z": [[1], [2]]}),
             {},
-            r"Column 'z' of dtype List\(Int64\) holds no numbers. Turn it into",
+            r"Column 'z' of dtype List\(Int64\) holds no numbers. Convert it to",
         ),
         (
             pd.DataFrame({"x": [1.0, 2.0], "z": [[1], [2]]}),
@@ -325,7 +325,7 @@ def test_dates_may_be_declared_categories(small):
         (
             pandas_table(),
             {"noise": {"text": "swap"}, "noise_factor": {"txet": 0.5}},
-            "'noise_factor' names column 'txet'",
+            "'noise_factor' contains the column 'txet'",
         ),
     ],
 )
@@ -334,7 +334,7 @@ def test_bad_tables_and_parameters_are_named(small, table, params, message):
         small(**params).fit(table)
 
 
-def test_text_where_numbers_were(small):
+def test_text_where_fit_saw_numbers(small):
     table = pandas_table()[["real", "text"]]
     dae = small().fit(table)
     with pytest.raises(ValueError, match="Column 'real' must hold numbers, as in fit"):
@@ -343,7 +343,7 @@ def test_text_where_numbers_were(small):
         dae.transform(table.rename(columns={"text": "other"}))
 
 
-def test_noise_by_name_over_a_mixed_table(small):
+def test_noise_by_column_name_on_a_mixed_table(small):
     table = pandas_table()
     noise = {"real": "gaussian", "text": ["masking", "swap"], "flag": "salt_and_pepper"}
     factor = {"real": 2.0, "text": 0.5, "flag": 0.3}
@@ -368,7 +368,7 @@ def test_columns_without_an_observed_cell_at_fit(small):
     assert set(filled["real"]) == {0.0}
 
 
-def test_straight_from_a_frame_to_a_classifier_in_a_grid_search(small):
+def test_grid_search_of_a_pipeline_on_a_frame(small):
     table = pandas_table()
     y = table.pop("text")
     pipeline = make_pipeline(small(max_iter=50), LogisticRegression(max_iter=1000))
@@ -377,7 +377,7 @@ def test_straight_from_a_frame_to_a_classifier_in_a_grid_search(small):
     assert search.best_score_ > 0.9
 
 
-def test_template_holds_no_row():
+def test_template_has_no_rows():
     table = pandas_table()
     from ..helpers import small
 
@@ -386,7 +386,7 @@ def test_template_holds_no_row():
     assert list(template.dtypes) == list(table.dtypes)
 
 
-def test_columns_of_nothing_in_polars(small):
+def test_columns_of_dtype_null_in_polars(small):
     table = polars_table()
     nothing = table[:4].with_columns(
         **{name: pl.Series([None] * 4) for name in ("text", "flag", "Int64", "real")}
@@ -397,7 +397,7 @@ def test_columns_of_nothing_in_polars(small):
 
 
 @pytest.mark.parametrize("library", [pd, pl])
-def test_integers_with_holes_where_reals_were_are_rounded(small, library):
+def test_missing_integers_where_fit_saw_floats_are_rounded(small, library):
     table = library.DataFrame({"x": [0.0, 2.9] * 20, "y": [0.0, 1.0] * 20})
     dae = small(noise="masking", max_iter=300, n_components=32).fit(table)
     dtype = {pd: "UInt8", pl: pl.UInt8}[library]
@@ -410,7 +410,7 @@ def test_integers_with_holes_where_reals_were_are_rounded(small, library):
     assert dae.impute(given)["x"].to_list() == [0, 3]
 
 
-def test_enum_that_lacks_the_levels_of_fit(small):
+def test_enum_without_the_levels_of_fit(small):
     table = polars_table()[["text", "real"]]
     text = pl.Series([None, None, "a"], dtype=pl.Enum(["a"]))
     filled = small(max_iter=50).fit(table).impute(table[:3].with_columns(text=text))
@@ -488,7 +488,7 @@ def test_a_frame_of_sparse_columns_stays_sparse(small):
 
 @pytest.mark.parametrize("names", [["a", "b"], ["a", "b", "k"], ["k"]])
 @pytest.mark.parametrize("library", ["pandas", "polars"])
-def test_frames_in_chunks_give_the_bits_of_whole_ones(
+def test_frames_in_chunks_give_the_features_of_whole_frames(
     small, monkeypatch, library, names
 ):
     rng = np.random.default_rng(0)

@@ -1,4 +1,4 @@
-"""Layout: a user's table to a Table, and back to a table of the same kind."""
+"""Tables are read, and tables of the same kind are written."""
 
 import numpy as np
 import pandas as pd
@@ -16,7 +16,7 @@ def fitted(X, categorical=()):
     return layout
 
 
-def test_arrays_come_back_in_the_precision_they_had(table):
+def test_arrays_are_written_in_the_dtype_of_fit(table):
     for dtype in (np.float32, np.float64):
         layout = fitted(table.astype(dtype))
         back = layout.write(layout.read(table.astype(dtype)))
@@ -51,7 +51,7 @@ def test_lists_with_categories_are_filled(small):
     assert (filled[observed] == np.array(X, dtype=object)[observed]).all()
 
 
-def test_unseen_text_stays_where_codes_were_numbers(small):
+def test_impute_keeps_unseen_text_where_levels_were_numbers(small):
     X = np.array([[0.5, 1.0], [1.5, 2.0], [2.5, 1.0]])
     given = np.array([[None, "foo"], [1.0, None]], dtype=object)
     filled = small(categorical_features=[1]).fit(X).impute(given)
@@ -59,7 +59,7 @@ def test_unseen_text_stays_where_codes_were_numbers(small):
     assert filled[1, 1] in (1.0, 2.0)
 
 
-def test_booleans_are_numbers_where_nothing_is_categorical(small):
+def test_booleans_are_numbers_without_categorical_features(small):
     frames = (
         pd.DataFrame({"x": [0.5, 1.5, None] * 4, "b": [True, False, True] * 4}),
         pl.DataFrame({"x": [0.5, 1.5, None] * 4, "b": [True, False, None] * 4}),
@@ -70,7 +70,7 @@ def test_booleans_are_numbers_where_nothing_is_categorical(small):
         assert list(dae.impute(frame).dtypes) == list(frame.dtypes)
 
 
-def test_columns_of_as_many_levels_lie_side_by_side():
+def test_columns_with_the_same_number_of_levels_lie_side_by_side():
     rng = np.random.default_rng(0)
     X = np.column_stack([rng.integers(n, size=200) for n in (5, 2, 3, 2, 5)])
     layout = fitted(X.astype(float), categorical=range(5))
