@@ -18,9 +18,8 @@ package, with these exceptions:
 - Tables are scaled, and one-hot codes are numeric columns. The package does not scale.
 - The decoder is only the output layer, as in sklearn_dae, where the package allows it.
 
-With --check, sklearn_dae must fit faster than each installed package, and its accuracy
-with 10 labels a class must not be clearly lower, on a table of scikit-learn. Where no
-package is installed, --check says so and tests nothing.
+`quality.py --check --peers dfencoder` compares sklearn_dae with a package on small
+tables.
 """
 
 import argparse
@@ -109,31 +108,6 @@ def run_in_environment(name, folder):
 def python_of(name, envs):
     """Return the path of the Python of a package's environment."""
     return (envs / name / "bin" / "python").absolute()
-
-
-def claims():
-    """Compare the features of each installed package with those of sklearn_dae.
-
-    The other functions must run in the environment of a package, which does not find
-    sklearn_dae or other scripts. Therefore this function imports them itself.
-    """
-    from common import claim, read_table
-    from quality import Features, few_labels_accuracy, split
-
-    installed = [name for name in PEERS if python_of(name, ENVS).exists()]
-    missing = [name for name in PEERS if name not in installed]
-    if missing:
-        print(f"not tested: {', '.join(missing)} (peers.py --install installs them)")
-    X, X_test, y, y_test = split(read_table("breast_cancer"), True, 600, seed=0)
-    features = Features(X, X_test, 0, {"dae": {}})
-    accuracy, seconds = {}, {}
-    for name in ["dae", *installed]:
-        Z, Z_test, seconds[name] = features.of(name)
-        accuracy[name] = few_labels_accuracy(Z, y, Z_test, y_test, 0)
-    for name in installed:
-        yield claim("seconds of a fit", seconds, "dae", "<", name)
-        measure = "accuracy with 10 labels a class"
-        yield claim(measure, accuracy, "dae", ">", name, factor=0.95)
 
 
 def install(names, envs):
@@ -388,13 +362,8 @@ if __name__ == "__main__":
     add("--envs", type=Path, default=ENVS, help="folder of virtual environments")
     add("--run", choices=PEERS, help="fit a peer in its environment")
     add("--dir", type=Path, help="folder of arrays, with --run")
-    add("--check", action="store_true", help="only test claims on installed packages")
     options = parser.parse_args()
-    if options.check:
-        from common import check
-
-        check(claims())
-    elif options.run:
+    if options.run:
         run(options.run, options.dir)
     elif options.install is not None:
         install(options.install or PEERS, options.envs)
