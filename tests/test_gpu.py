@@ -87,10 +87,13 @@ def tensors(value):
             yield from tensors(item)
 
 
-def test_a_pickle_holds_only_tensors_of_the_cpu_or_of_skorch(small, table):
+def test_all_tensors_of_a_pickle_are_on_the_cpu(small, table):
     dae = small().partial_fit(table)
-    # skorch pickles its other tensors itself, and loads them on an available device.
-    assert not list(tensors(dae.net_.__getstate__()))
+    state = dae.net_.__getstate__()
+    modules = [v for v in state.values() if isinstance(v, torch.nn.Module)]
+    held = [*tensors(state), *tensors([dict(m.state_dict()) for m in modules])]
+    assert len(modules) == 1
+    assert all(t.device.type == "cpu" for t in held)
     assert not list(tensors(vars(dae._codec)))
     assert all(t.device.type == "cpu" for t in tensors(dae._progress))
 

@@ -1,6 +1,8 @@
 """All checks of scikit-learn, and its tools that use an estimator."""
 
 import pickle
+import subprocess
+import sys
 from copy import deepcopy
 from functools import partial
 from pathlib import Path
@@ -116,6 +118,52 @@ def test_features_of_another_process_are_the_same_bits(digits):
     with parallel_config("loky", n_jobs=2):
         for features in Parallel()([delayed(features_of)(X, X_test)] * 2):
             np.testing.assert_array_equal(features, expected)
+
+
+NOTEBOOK = """
+import sys, cloudpickle, joblib, numpy as np, torch
+from sklearn.model_selection import cross_validate
+from sklearn.pipeline import make_union
+from sklearn_dae import DenoisingAutoencoderTransformer
+
+class Encoder(torch.nn.Module):
+    def __init__(self, n_inputs, n_components):
+        super().__init__()
+        self.layer = torch.nn.Linear(n_inputs, n_components)
+
+    def forward(self, inputs):
+        return self.layer(inputs).relu()
+
+def network(n_inputs, n_components):
+    return Encoder(n_inputs, n_components), torch.nn.Linear(n_components, n_inputs)
+
+def noise(X, noise_factor, rng):
+    return X + 1.0
+
+if __name__ == "__main__":
+    X = np.random.default_rng(0).normal(size=(60, 4))
+    dae = DenoisingAutoencoderTransformer(
+        4, network=network, noise=["swap", noise], max_iter=2, random_state=0
+    )
+    Z = dae.fit_transform(X)
+    union = make_union(dae, dae, n_jobs=2).fit(X)
+    assert (union.transform(X)[:, :8] == Z).all()
+    found = cross_validate(dae, X, cv=2, n_jobs=2, return_estimator=True)
+    assert all(np.isfinite(e.transform(X)).all() for e in found["estimator"])
+    with open(sys.argv[1], "wb") as file:
+        cloudpickle.dump((dae.partial_fit(X), X, dae.transform(X)), file)
+"""
+
+
+def test_a_network_of_a_notebook_works_in_several_processes_and_files(tmp_path):
+    script, path = tmp_path / "notebook.py", tmp_path / "file"
+    script.write_text(NOTEBOOK)
+    read = (
+        "import pickle, sys; dae, X, Z = pickle.load(open(sys.argv[1], 'rb')); "
+        "assert (dae.transform(X) == Z).all(); assert dae.partial_fit(X).n_iter_ == 4"
+    )
+    for command in ([str(script)], ["-c", read]):
+        subprocess.run([sys.executable, *command, str(path)], check=True)
 
 
 def test_search_without_labels_uses_score(digits):

@@ -8,6 +8,7 @@ from __future__ import annotations
 import math
 import sys
 from collections.abc import Callable, Sequence
+from copy import deepcopy
 from dataclasses import dataclass
 from typing import Any, Literal, NamedTuple
 
@@ -22,8 +23,8 @@ from skorch.callbacks import (
     ParamMapper,
 )
 from skorch.helper import predefined_split
-from skorch.utils import noop
-from torch import Tensor
+from skorch.utils import get_map_location, noop
+from torch import Tensor, nn
 
 from .._cells import Cells, ColumnSummary
 from .._networks.autoencoder import DenoisingAutoencoder
@@ -206,6 +207,37 @@ class AutoencoderNet(NeuralNet):
         # It holds the memory of a batch.
         del self.passes_
         unshare_parameters(self.module_)
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Return the attributes, with all tensors on the CPU.
+
+        skorch pickles the modules into a string, by `pickle`. Here the pickler of the
+        caller gets them. If it is cloudpickle, as in joblib, modules and functions may
+        be defined in a notebook.
+        """
+        return {name: _on_device(value, "cpu") for name, value in vars(self).items()}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        """Set the attributes, on the device of training if it is available."""
+        device = get_map_location(state["device"])
+        # skorch warns if it is not.
+        state["device"] = self._check_device(state["device"], device)
+        self.__dict__.update(
+            {name: _on_device(value, device) for name, value in state.items()}
+        )
+
+
+def _on_device(value: Any, device: str | torch.device) -> Any:
+    """Return a tensor or a module on a device, and any other value unchanged."""
+    if isinstance(value, Tensor):
+        return value.to(device)
+    if not isinstance(value, nn.Module):
+        return value
+    kinds = {tensor.device.type for tensor in value.state_dict().values()}
+    if kinds <= {torch.device(device).type}:
+        return value
+    # Moving a module changes it.
+    return deepcopy(value).to(device)
 
 
 def check_callbacks(callbacks: Sequence[Any] | None, early_stopping: bool) -> None:
