@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from contextlib import contextmanager
+from functools import wraps
 from numbers import Integral, Real
 
 import numpy as np
@@ -72,6 +72,16 @@ REMEDIES = {
 }
 
 
+def _reads_attributes_once(method):
+    """Call a method on a snapshot: another thread may fit the transformer meanwhile."""
+
+    @wraps(method)
+    def call(self, *args, **kwargs):
+        return method(self._snapshot(), *args, **kwargs)
+
+    return call
+
+
 class DenoisingAutoencoderTransformer(TransformerMixin, BaseEstimator):
     """Learn features of a table by denoising it.
 
@@ -114,9 +124,9 @@ class DenoisingAutoencoderTransformer(TransformerMixin, BaseEstimator):
         is built. Modules must not draw random numbers later, as dropout does; the noise
         regularizes the network. Parameters with `requires_grad` False are not trained.
         If the callable has `get_params`, as a :class:`~sklearn.base.BaseEstimator` has,
-        a search can set its parameters, for example ``network__channels``. To pickle
-        the transformer, or to search with several processes, define functions and
-        modules in a module that can be imported, not as lambdas.
+        a search can set its parameters, for example ``network__channels``. `pickle`
+        needs functions and modules from a module that can be imported. Searches with
+        several processes, and cloudpickle, also take those of a notebook.
 
     hidden_layer_sizes : array-like of shape (n_layers,) or int, default=(256, 256)
         Number of units of the encoder layers before the latent layer. With
@@ -492,8 +502,10 @@ class DenoisingAutoencoderTransformer(TransformerMixin, BaseEstimator):
         FloatingPointError
             If training diverges, so that the loss is not finite.
         """
-        with self._all_or_nothing():
-            return self._fit(X)
+        fitted = self._snapshot()
+        fitted._fit(X)
+        self.__dict__ = vars(fitted)
+        return self
 
     def _check_can_stream(self):
         """Raise AttributeError if `partial_fit` is not available."""
@@ -554,9 +566,12 @@ class DenoisingAutoencoderTransformer(TransformerMixin, BaseEstimator):
             If Ctrl-C is pressed during training. As after any error, the transformer is
             the same as before the call.
         """
-        with self._all_or_nothing():
-            return self._partial_fit(X)
+        fitted = self._snapshot()
+        fitted._partial_fit(X)
+        self.__dict__ = vars(fitted)
+        return self
 
+    @_reads_attributes_once
     def transform(self, X):
         """Compute the features of rows, without corruption.
 
@@ -576,6 +591,7 @@ class DenoisingAutoencoderTransformer(TransformerMixin, BaseEstimator):
             X_new[rows] = features(self.net_.module_, self._codec.encode(chunk))
         return X_new
 
+    @_reads_attributes_once
     def inverse_transform(self, X):
         """Decode features to rows of the table.
 
@@ -616,6 +632,7 @@ class DenoisingAutoencoderTransformer(TransformerMixin, BaseEstimator):
             expected.put(rows, self._codec.decode(*predicted))
         return self._layout.write(expected, index)
 
+    @_reads_attributes_once
     def reconstruct(self, X):
         """Repair rows: predict each cell from the whole row.
 
@@ -635,6 +652,7 @@ class DenoisingAutoencoderTransformer(TransformerMixin, BaseEstimator):
         expected = self._expected(self._read(X))
         return self._layout.write(expected, index_of(X))
 
+    @_reads_attributes_once
     def impute(self, X):
         """Fill missing cells with the predictions of the network.
 
@@ -660,6 +678,7 @@ class DenoisingAutoencoderTransformer(TransformerMixin, BaseEstimator):
             return self._impute_sparse(table)
         return self._layout.fill(X, table, self._expected(table))
 
+    @_reads_attributes_once
     def score(self, X, y=None):
         """Measure how well hidden cells are predicted from the rest of their row.
 
@@ -700,6 +719,7 @@ class DenoisingAutoencoderTransformer(TransformerMixin, BaseEstimator):
             baseline += np.nansum(of_means, dtype=np.float64)
         return 1.0 - float(error / baseline) if baseline else 0.0
 
+    @_reads_attributes_once
     def score_samples(self, X):
         """Score how normal rows are: compute minus their mean reconstruction error.
 
@@ -722,6 +742,7 @@ class DenoisingAutoencoderTransformer(TransformerMixin, BaseEstimator):
             scores[rows] = -np.nansum(errors, axis=1) / n_known.astype(np.float32)
         return scores
 
+    @_reads_attributes_once
     def cell_errors(self, X):
         """Measure how anomalous cells are: compute the errors of their reconstruction.
 
@@ -745,6 +766,7 @@ class DenoisingAutoencoderTransformer(TransformerMixin, BaseEstimator):
             errors[rows] = self._errors(chunk)
         return self._layout.frame(errors, index_of(X))
 
+    @_reads_attributes_once
     def get_feature_names_out(self, input_features=None):
         """Get the names of the features.
 
@@ -789,16 +811,16 @@ class DenoisingAutoencoderTransformer(TransformerMixin, BaseEstimator):
         tags.transformer_tags.preserves_dtype = ["float32"]
         return tags
 
-    @contextmanager
-    def _all_or_nothing(self):
-        """Restore all fitted attributes after an error."""
-        before = vars(self).copy()
-        try:
-            yield
-        except BaseException:  # KeyboardInterrupt, too.
-            vars(self).clear()
-            vars(self).update(before)
-            raise
+    def _snapshot(self):
+        """Return a shallow copy of the transformer.
+
+        `fit` sets the attributes of such a copy. Then one assignment passes them all to
+        the transformer. So an error changes nothing, and no other thread sees the
+        attributes of two fits.
+        """
+        snapshot = object.__new__(type(self))
+        snapshot.__dict__ = vars(self).copy()
+        return snapshot
 
     def _fit(self, X):
         self._check_parameters()
@@ -822,7 +844,6 @@ class DenoisingAutoencoderTransformer(TransformerMixin, BaseEstimator):
                 ConvergenceWarning,
                 stacklevel=4,  # The caller of fit.
             )
-        return self
 
     def _partial_fit(self, X):
         # scikit-learn validates parameters at the first call only.
@@ -847,7 +868,6 @@ class DenoisingAutoencoderTransformer(TransformerMixin, BaseEstimator):
         if history.interrupted:
             raise KeyboardInterrupt
         self._keep(codec, net, history, goes_on, progress)
-        return self
 
     def _check_parameters(self):
         """Check parameters as far as possible without data, also several together."""
@@ -995,11 +1015,7 @@ class DenoisingAutoencoderTransformer(TransformerMixin, BaseEstimator):
         )
 
     def _keep(self, codec, net, history, goes_on, progress=None):
-        """Set the fitted attributes. Nothing can fail after this.
-
-        Lists are new ones, because `_all_or_nothing` restores the old ones after an
-        error.
-        """
+        """Set the fitted attributes. Do not change the lists of previous calls."""
         self._progress = progress
         self._layout, self._codec = codec.layout, codec
         self.net_ = net
