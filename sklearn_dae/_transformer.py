@@ -291,8 +291,9 @@ class DenoisingAutoencoderTransformer(TransformerMixin, BaseEstimator):
     random_state : int, RandomState instance or None, default=None
         Determines random number generation for the initial weights, the order of the
         rows, the corruption, the validation rows and the subsample for quantiles. Pass
-        an int for reproducible results across calls. The global generators of NumPy and
-        PyTorch are neither used nor changed.
+        an int for reproducible results across calls. With None, a seed is drawn from
+        NumPy's global generator, as everywhere in scikit-learn. PyTorch's global
+        generator is neither used nor changed.
 
     verbose : bool or int, default=False
         Whether to show progress. 1 or True shows one live line, with the losses and the

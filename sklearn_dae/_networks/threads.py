@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from threading import Lock, Thread
@@ -17,6 +18,23 @@ MULTIPLICATIONS_OF_PREDICTION = 2**24
 _lock = Lock()
 _n_on_one_thread = 0
 _n_threads_before = 1
+
+
+def _use_one_thread_after_fork() -> None:
+    """Let a forked child process compute on one thread.
+
+    A fork copies only the calling thread. OpenMP does not notice this, and the child
+    would wait forever for the other threads. The lock may have been held by one of
+    them.
+    """
+    global _lock, _n_on_one_thread, _n_threads_before
+    _lock = Lock()
+    _n_on_one_thread, _n_threads_before = 0, 1
+    torch.set_num_threads(1)
+
+
+if hasattr(os, "register_at_fork"):  # Windows cannot fork.
+    os.register_at_fork(after_in_child=_use_one_thread_after_fork)
 
 
 @contextmanager
