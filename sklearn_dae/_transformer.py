@@ -25,6 +25,7 @@ from sklearn.utils.validation import (
 )
 
 from ._networks.autoencoder import ACTIVATIONS
+from ._networks.contexts import own_settings
 from ._networks.inference import (
     decode,
     features,
@@ -72,12 +73,17 @@ REMEDIES = {
 }
 
 
-def _reads_attributes_once(method):
-    """Call a method on a snapshot: another thread may fit the transformer meanwhile."""
+def _isolated(method):
+    """Keep a method independent of other threads and of the caller's PyTorch settings.
+
+    It reads the attributes from a snapshot, because another thread may fit the
+    transformer during the call.
+    """
 
     @wraps(method)
     def call(self, *args, **kwargs):
-        return method(self._snapshot(), *args, **kwargs)
+        with own_settings():
+            return method(self._snapshot(), *args, **kwargs)
 
     return call
 
@@ -478,6 +484,7 @@ class DenoisingAutoencoderTransformer(TransformerMixin, BaseEstimator):
         self.random_state = random_state
         self.verbose = verbose
 
+    @own_settings()
     @_fit_context(prefer_skip_nested_validation=True)
     def fit(self, X, y=None):
         """Learn the columns and train the network.
@@ -519,6 +526,7 @@ class DenoisingAutoencoderTransformer(TransformerMixin, BaseEstimator):
         return True
 
     @available_if(_check_can_stream)
+    @own_settings()
     @_fit_context(prefer_skip_nested_validation=True)
     def partial_fit(self, X, y=None):
         """Continue training with one pass over more rows.
@@ -572,7 +580,7 @@ class DenoisingAutoencoderTransformer(TransformerMixin, BaseEstimator):
         self.__dict__ = vars(fitted)
         return self
 
-    @_reads_attributes_once
+    @_isolated
     def transform(self, X):
         """Compute the features of rows, without corruption.
 
@@ -592,7 +600,7 @@ class DenoisingAutoencoderTransformer(TransformerMixin, BaseEstimator):
             X_new[rows] = features(self.net_.module_, self._codec.encode(chunk))
         return X_new
 
-    @_reads_attributes_once
+    @_isolated
     def inverse_transform(self, X):
         """Decode features to rows of the table.
 
@@ -633,7 +641,7 @@ class DenoisingAutoencoderTransformer(TransformerMixin, BaseEstimator):
             expected.put(rows, self._codec.decode(*predicted))
         return self._layout.write(expected, index)
 
-    @_reads_attributes_once
+    @_isolated
     def reconstruct(self, X):
         """Repair rows: predict each cell from the whole row.
 
@@ -653,7 +661,7 @@ class DenoisingAutoencoderTransformer(TransformerMixin, BaseEstimator):
         expected = self._expected(self._read(X))
         return self._layout.write(expected, index_of(X))
 
-    @_reads_attributes_once
+    @_isolated
     def impute(self, X):
         """Fill missing cells with the predictions of the network.
 
@@ -679,7 +687,7 @@ class DenoisingAutoencoderTransformer(TransformerMixin, BaseEstimator):
             return self._impute_sparse(table)
         return self._layout.fill(X, table, self._expected(table))
 
-    @_reads_attributes_once
+    @_isolated
     def score(self, X, y=None):
         """Measure how well hidden cells are predicted from the rest of their row.
 
@@ -720,7 +728,7 @@ class DenoisingAutoencoderTransformer(TransformerMixin, BaseEstimator):
             baseline += np.nansum(of_means, dtype=np.float64)
         return 1.0 - float(error / baseline) if baseline else 0.0
 
-    @_reads_attributes_once
+    @_isolated
     def score_samples(self, X):
         """Score how normal rows are: compute minus their mean reconstruction error.
 
@@ -743,7 +751,7 @@ class DenoisingAutoencoderTransformer(TransformerMixin, BaseEstimator):
             scores[rows] = -np.nansum(errors, axis=1) / n_known.astype(np.float32)
         return scores
 
-    @_reads_attributes_once
+    @_isolated
     def cell_errors(self, X):
         """Measure how anomalous cells are: compute the errors of their reconstruction.
 
@@ -767,7 +775,7 @@ class DenoisingAutoencoderTransformer(TransformerMixin, BaseEstimator):
             errors[rows] = self._errors(chunk)
         return self._layout.frame(errors, index_of(X))
 
-    @_reads_attributes_once
+    @_isolated
     def get_feature_names_out(self, input_features=None):
         """Get the names of the features.
 

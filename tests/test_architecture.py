@@ -30,9 +30,9 @@ SUB_PACKAGES = {
 FILES = {
     "__init__": {"_compat", "_display", "_networks.conv", "_transformer"},
     "_transformer": {
-        "_networks.autoencoder", "_networks.inference", "_parameters", "_tables.codec",
-        "_tables.columns", "_tables.frames", "_tables.layout", "_training.fit",
-        "_training.net",
+        "_networks.autoencoder", "_networks.contexts", "_networks.inference",
+        "_parameters", "_tables.codec", "_tables.columns", "_tables.frames",
+        "_tables.layout", "_training.fit", "_training.net",
     },
     "_display": {"_tables.frames"},
     "_training.fit": {
@@ -53,6 +53,7 @@ FILES = {
     "_networks.custom": {"_compat", "_networks.autoencoder", "_parameters"},
     "_networks.conv": {"_parameters"},
     "_networks.autoencoder": set(),
+    "_networks.contexts": set(),
     "_networks.output": set(),
     "_networks.threads": set(),
     "_tables.codec": {"_cells", "_tables.columns", "_tables.layout"},
@@ -71,8 +72,9 @@ LIBRARIES = {
         "_transformer",
     },
     "torch": {
-        "_cells", "_networks.autoencoder", "_networks.conv", "_networks.custom",
-        "_networks.inference", "_networks.output", "_networks.threads", "_parameters",
+        "_cells", "_networks.autoencoder", "_networks.contexts", "_networks.conv",
+        "_networks.custom", "_networks.inference",
+        "_networks.output", "_networks.threads", "_parameters",
         "_tables.codec", "_training.batches", "_training.corruption", "_training.fit",
         "_training.loss", "_training.net", "_training.steps",
     },
