@@ -127,8 +127,10 @@ class DenoisingAutoencoderTransformer(TransformerMixin, BaseEstimator):
           the last one is the output of the encoder. The "stack" is made of them.
 
         `random_state` determines the initial weights that PyTorch draws while the pair
-        is built. Modules must not draw random numbers later, as dropout does; the noise
-        regularizes the network. Parameters with `requires_grad` False are not trained.
+        is built, and the draws of dropout. Modules of the :class:`torch.nn.Dropout`
+        family are replaced by equal ones that draw from the generator of the training.
+        Modules must not draw random numbers in another way during training. Parameters
+        with `requires_grad` False are not trained.
         If the callable has `get_params`, as a :class:`~sklearn.base.BaseEstimator` has,
         a search can set its parameters, for example ``network__channels``. `pickle`
         needs functions and modules from a module that can be imported. Searches with

@@ -40,8 +40,8 @@ FILES = {
         "_training.batches", "_training.corruption", "_training.loss", "_training.net",
     },
     "_training.net": {
-        "_cells", "_networks.autoencoder", "_networks.custom", "_training.batches",
-        "_training.loss", "_training.steps",
+        "_cells", "_networks.autoencoder", "_networks.custom", "_networks.dropout",
+        "_training.batches", "_training.loss", "_training.steps",
     },
     "_training.batches": {"_cells", "_training.corruption"},
     "_training.corruption": {"_cells"},
@@ -50,10 +50,13 @@ FILES = {
     "_networks.inference": {
         "_cells", "_networks.autoencoder", "_networks.output", "_networks.threads",
     },
-    "_networks.custom": {"_compat", "_networks.autoencoder", "_parameters"},
+    "_networks.custom": {
+        "_compat", "_networks.autoencoder", "_networks.dropout", "_parameters",
+    },
     "_networks.conv": {"_parameters"},
     "_networks.autoencoder": set(),
     "_networks.contexts": set(),
+    "_networks.dropout": set(),
     "_networks.output": set(),
     "_networks.threads": set(),
     "_tables.codec": {"_cells", "_tables.columns", "_tables.layout"},
@@ -73,7 +76,7 @@ LIBRARIES = {
     },
     "torch": {
         "_cells", "_networks.autoencoder", "_networks.contexts", "_networks.conv",
-        "_networks.custom", "_networks.inference",
+        "_networks.custom", "_networks.dropout", "_networks.inference",
         "_networks.output", "_networks.threads", "_parameters",
         "_tables.codec", "_training.batches", "_training.corruption", "_training.fit",
         "_training.loss", "_training.net", "_training.steps",

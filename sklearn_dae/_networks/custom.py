@@ -18,6 +18,7 @@ from torch.overrides import TorchFunctionMode
 from .._compat import check_takes_generator
 from .._parameters import unfit_arguments
 from .autoencoder import CLIP_OF_LATENT, Autoencoder, CellsEncoder
+from .dropout import draw_from, replace_dropout
 
 # Functions and methods of PyTorch that take a generator. Those of `nn.init` have an
 # argument of that name.
@@ -27,7 +28,7 @@ DRAWING = {
     "normal_", "poisson", "rand", "rand_like", "randint", "randint_like", "randn",
     "randn_like", "random_", "randperm", "uniform_",
 }  # fmt: skip
-# Rows of the trial before training. Enough for dropout to change some output.
+# Rows of the trial before training. Enough for random numbers to change some output.
 N_TRIAL_ROWS = 64
 
 
@@ -100,7 +101,7 @@ class CustomAutoencoder(Autoencoder):
         self.register_buffer("output_bias", bias)
         with DrawFrom(torch.Generator().manual_seed(seed)):
             self.encoder, self.decoder = _check_pair(network(n_inputs, n_components))
-            # The user's default dtype of PyTorch may be another one.
+            # The user may build modules of another dtype.
             self.float()
             self._try(torch.randn(N_TRIAL_ROWS, n_inputs, dtype=torch.float32))
 
@@ -130,6 +131,8 @@ class CustomAutoencoder(Autoencoder):
             self.encoder, "encoder", rows, n_components, "n_components"
         )
         _run_checked(self.decoder, "decoder", latent, n_inputs, "inputs")
+        # Not before: PyTorch's own dropout checks the shapes of its inputs.
+        replace_dropout(self)
         self._check_repeatable(rows)
         blocks = self.encode(rows)
         _check_stack(blocks, latent)
@@ -168,25 +171,28 @@ class CustomAutoencoder(Autoencoder):
         return max(counts[0], sum(counts[1:]))
 
     def _check_repeatable(self, rows: Tensor) -> None:
-        """Raise ValueError if the modules draw at random in training."""
+        """Raise ValueError if the modules draw from another generator in training."""
         # Running modules in training may change their buffers and the global generator.
         state, drawn = deepcopy(self.state_dict()), torch.get_rng_state()
         # Batch normalisation changes its state, but gives the same output twice. So
         # compare two outputs from the same state.
-        first = self.train().repair(rows)
-        self.load_state_dict(state)
-        second = self.repair(rows)
-        self.load_state_dict(state)
-        self.eval()
-        if not torch.allclose(first, second, rtol=0, atol=0, equal_nan=True):
+        outputs = []
+        self.train()
+        for _ in range(2):
+            draw_from(self, Generator().manual_seed(0))
+            outputs.append(self.repair(rows))
+            self.load_state_dict(state)
+        draw_from(self.eval(), None)
+        if not torch.allclose(outputs[0], outputs[1], rtol=0, atol=0, equal_nan=True):
             # The caller's generator must not show that the fit was tried.
             torch.set_rng_state(drawn)
-            drawing = [m for m in self.modules() if "Dropout" in type(m).__name__]
             raise ValueError(
-                f"The modules that 'network' builds must not draw at random when they "
-                f"are trained, as dropout does: PyTorch's generator is the caller's. "
-                f"Remove {', '.join(map(repr, drawing)) or 'what does'}; the noise on "
-                f"the rows ('noise', 'noise_factor') is there to regularise."
+                "The modules that 'network' builds must not draw random numbers in "
+                "training by any other module than nn.Dropout, Dropout1d, Dropout2d, "
+                "Dropout3d, AlphaDropout and FeatureAlphaDropout. Others draw from "
+                "PyTorch's global generator, which 'random_state' does not determine. "
+                "Use these modules in place of functional dropout, and set dropout=0 "
+                "in nn.LSTM, nn.GRU and nn.MultiheadAttention."
             )
 
 

@@ -29,6 +29,7 @@ from torch import Tensor, nn
 from .._cells import Cells, ColumnSummary
 from .._networks.autoencoder import DenoisingAutoencoder
 from .._networks.custom import CustomAutoencoder
+from .._networks.dropout import draw_from
 from .batches import CorruptibleRows, FixedBatches, ShuffledBatches, TrainingBatch
 from .loss import ReconstructionLoss
 from .steps import Autograd, Backpropagation, FlatAdamW, unshare_parameters
@@ -207,6 +208,7 @@ class AutoencoderNet(NeuralNet):
         # It holds the memory of a batch.
         del self.passes_
         unshare_parameters(self.module_)
+        draw_from(self.module_, None)
 
     def __getstate__(self) -> dict[str, Any]:
         """Return the attributes, with all tensors on the CPU.
@@ -354,6 +356,7 @@ def run(net: AutoencoderNet, rows: CorruptibleRows) -> History:
     """
     interrupted = False
     callbacks = [callback for _, callback in net.callbacks_]
+    draw_from(net.module_, rows.generator)
     try:
         net.notify("on_train_begin", X=rows, y=None)
         try:
