@@ -66,7 +66,8 @@ N_HIDDEN_GROUPS = 5
 # Remedies to add to errors of NumPy and scikit-learn, by a part of the error.
 REMEDIES = {
     "could not convert": "Name columns of text in 'categorical_features', or pass a "
-    "DataFrame, where their dtype tells.",
+    "DataFrame, whose columns of text are categorical. A ColumnTransformer before this "
+    "transformer returns one after .set_output(transform='pandas').",
     "float() argument": "Pass a DataFrame, an array of numbers or a sparse matrix.",
     "with a sequence": "Pass rows of one length, as an array or a DataFrame of pandas "
     "or polars.",
@@ -853,7 +854,7 @@ class DenoisingAutoencoderTransformer(TransformerMixin, BaseEstimator):
                 f"Training interrupted by user after {len(history.losses)} epochs; the "
                 f"weights so far are kept.",
                 ConvergenceWarning,
-                stacklevel=4,  # The caller of fit.
+                stacklevel=5,  # The caller of fit.
             )
 
     def _partial_fit(self, X):

@@ -19,7 +19,8 @@ SCALE_MIN = 2 * np.finfo(np.float64).tiny
 MISSING, UNSEEN = -1, -2
 DATES_REMEDY = (
     "Convert dates to numbers first, for example by skrub's DatetimeEncoder in a "
-    "ColumnTransformer, and durations by total_seconds, or drop the column."
+    "ColumnTransformer with .set_output(transform='pandas'), and durations by "
+    "total_seconds, or drop the column."
 )
 
 
