@@ -10,7 +10,7 @@ from sklearn.utils import check_consistent_length, column_or_1d
 from sklearn.utils._plotting import _validate_style_kwargs
 from sklearn.utils.validation import check_is_fitted
 
-from ._tables.frames import check_collected, is_missing
+from ._tables.frames import check_container, is_missing
 
 # The six colours of Okabe and Ito, then four dark ones. Colour-blind people can tell
 # all of them apart.
@@ -52,7 +52,7 @@ def _check_has(estimator, attribute, kind):
 
 def _rows_of(X, rows):
     """Select rows of a table, as a DataFrame or a dense array."""
-    check_collected(X)
+    check_container(X)
     if hasattr(X, "iloc"):
         return X.iloc[rows]
     if hasattr(X, "tocsr"):

@@ -52,12 +52,12 @@ from ._tables.columns import (
     names_and_kinds,
 )
 from ._tables.frames import (
-    check_collected,
+    check_container,
     index_of,
     is_frame,
     is_plain_numbers,
 )
-from ._tables.layout import Layout
+from ._tables.layout import Layout, Table
 from ._training.fit import check_device, fit_net
 from ._training.net import TrainingParameters, check_callbacks
 
@@ -622,7 +622,7 @@ class DenoisingAutoencoderTransformer(TransformerMixin, BaseEstimator):
             array.
         """
         check_is_fitted(self)
-        check_collected(X)
+        check_container(X)
         index = index_of(X)
         shape = np.shape(X)
         # Check this first: a table in the place of features may hold no numbers.
@@ -686,9 +686,12 @@ class DenoisingAutoencoderTransformer(TransformerMixin, BaseEstimator):
             matrix if `X` is sparse.
         """
         table = self._read(X)
-        if issparse(table.numeric):
-            return self._impute_sparse(table)
-        return self._layout.fill(X, table, self._expected(table))
+        if not issparse(table.numeric):
+            return self._layout.fill(X, table, self._expected(table))
+        filled = self._impute_sparse(table)
+        if self._layout.template_ is None or not is_frame(X):
+            return filled
+        return self._layout.fill(X, table, Table(filled, table.codes))
 
     @_isolated
     def score(self, X, y=None):
@@ -934,7 +937,7 @@ class DenoisingAutoencoderTransformer(TransformerMixin, BaseEstimator):
 
     def _validate_columns(self, X):
         """Return the validated training table and the mask of categorical columns."""
-        check_collected(X)
+        check_container(X)
         categorical_features = self.categorical_features
         if not is_frame(X):
             if isinstance(categorical_features, (str, type(None))):
@@ -991,7 +994,7 @@ class DenoisingAutoencoderTransformer(TransformerMixin, BaseEstimator):
     def _read(self, X, min_samples=1):
         """Return the validated Table of a user's `X`."""
         check_is_fitted(self)
-        check_collected(X)
+        check_container(X)
         layout = self._layout
         has_categories = len(layout.categorical_) > 0
         X = self._validate(X, has_categories, min_samples=min_samples)

@@ -167,7 +167,9 @@ def test_a_lazy_frame_is_refused_by_all_methods(small, method, categories):
     if categories:
         frame = frame.with_columns(c=pl.Series(["x", "y", "x"]))
     dae = small() if method == "fit" else small().fit(frame)
-    with pytest.raises(TypeError, match=r"X is a polars LazyFrame.* Pass X.collect()"):
+    with pytest.raises(
+        TypeError, match=r"X is a LazyFrame of polars.* Pass X.collect\(\)"
+    ):
         getattr(dae, method)(frame.lazy())
 
 

@@ -7,10 +7,17 @@ a DataFrame has already imported its library.
 from __future__ import annotations
 
 import sys
+from decimal import Decimal
+from numbers import Real
+from types import NoneType
 
 import numpy as np
 
 from .._compat import OLDEST_OPTIONAL, check_versions
+from .number_types import NumberType
+
+# How to turn other tables into one of pandas or polars, by the method that does so.
+REMEDIES = ("to_native", "compute", "to_pandas", "toPandas", "collect")
 
 
 def is_pandas(X):
@@ -30,14 +37,19 @@ def is_frame(X):
     return is_pandas(X) or is_polars(X)
 
 
-def check_collected(X):
-    """Raise TypeError if `X` is a polars LazyFrame, whose rows are not computed."""
-    polars = sys.modules.get("polars")
-    if polars is not None and isinstance(X, polars.LazyFrame):
-        raise TypeError(
-            "X is a polars LazyFrame, whose rows are not computed yet. Pass "
-            "X.collect()."
-        )
+def check_container(X):
+    """Raise TypeError if `X` is a table of a library that is not supported."""
+    kind = type(X)
+    if is_frame(X) or not (hasattr(kind, "columns") or hasattr(kind, "column_names")):
+        return
+    # Ask the class: a LazyFrame of polars warns when it is asked for its columns.
+    remedies = [f"X.{name}()" for name in REMEDIES if hasattr(kind, name)]
+    remedy = remedies[0] if remedies else "a DataFrame of pandas or polars"
+    raise TypeError(
+        f"X is a {kind.__name__} of {kind.__module__.partition('.')[0]}, but must be "
+        f"a DataFrame of pandas or polars, an array, a list or a sparse matrix. Pass "
+        f"{remedy} instead."
+    )
 
 
 def is_missing(value):
@@ -49,6 +61,21 @@ def is_missing(value):
 def _is_pandas_series(column):
     pandas = sys.modules.get("pandas")
     return pandas is not None and isinstance(column, pandas.Series)
+
+
+def column(X, position):
+    """Select the column of a DataFrame at a position, as a Series."""
+    return X.iloc[:, position] if is_pandas(X) else X.to_series(position)
+
+
+def columns(X):
+    """List the columns of a DataFrame as Series."""
+    return [column(X, position) for position in range(X.shape[1])]
+
+
+def same_library(X, other):
+    """Tell whether two tables are DataFrames of one library."""
+    return any(is_kind(X) and is_kind(other) for is_kind in (is_pandas, is_polars))
 
 
 def index_of(X):
@@ -63,15 +90,31 @@ def without_rows(X):
     """
     library = "polars" if is_polars(X) else "pandas"
     check_versions({library: OLDEST_OPTIONAL[library]})
-    if is_polars(X):
-        return X.clear()
     # X.iloc[:0] would keep Arrow's buffers and the labels of a MultiIndex alive.
-    columns = {name: X[name] for name in X.columns}
-    return type(X)({n: type(c)([], dtype=c.dtype) for n, c in columns.items()})
+    empty = [_without_rows(column) for column in columns(X)]
+    return _frame_of(X, empty)
+
+
+def _without_rows(column):
+    """Make an empty Series of the dtype of `column`; of text if it is of no dtype."""
+    if not _is_pandas_series(column):
+        empty = column.clear()
+        return empty.cast(sys.modules["polars"].String) if _is_null(column) else empty
+    dtype = column.dtype
+    if _is_null(column):
+        dtype = type(dtype)(sys.modules["pyarrow"].string())
+    return type(column)([], dtype=dtype)
+
+
+def _is_null(column):
+    """Tell whether the dtype of a Series is that of columns without any value."""
+    return str(column.dtype) in ("Null", "null[pyarrow]")
 
 
 def kind_of(column):
     """Find the kind: "numeric", "boolean", "categorical", "date" or "other"."""
+    if _is_null(column):
+        return "categorical"
     if _is_pandas_series(column):
         return _pandas_kind(column)
     dtype = column.dtype
@@ -89,6 +132,8 @@ def _pandas_kind(column):
     types, dtype = sys.modules["pandas"].api.types, column.dtype
     if isinstance(dtype, sys.modules["pandas"].CategoricalDtype):
         return "categorical"
+    if str(dtype).startswith("dictionary<"):  # Arrow's categories.
+        return "categorical"
     if types.is_bool_dtype(dtype):
         return "boolean"
     if types.is_numeric_dtype(dtype):
@@ -97,11 +142,21 @@ def _pandas_kind(column):
     held = types.infer_dtype(column, skipna=True)
     if held in ("integer", "floating", "mixed-integer-float", "decimal"):
         return "numeric"
+    if held.startswith("mixed") and _are_numbers(values(column)):
+        return "numeric"
     if held == "boolean":
         return "boolean"
     if held in ("string", "mixed", "mixed-integer", "empty"):
         return "categorical"
     return "date" if held.startswith(("date", "time", "period")) else "other"
+
+
+def _are_numbers(cells):
+    """Tell whether all cells are real numbers or missing, as Decimals beside zeros."""
+    return all(
+        isinstance(cell, (Real, Decimal, NoneType)) and not isinstance(cell, bool)
+        for cell in cells
+    )
 
 
 def numbers(column):
@@ -165,9 +220,14 @@ def is_plain_numbers(X):
     if not is_pandas(X):
         return False
     dtypes = set(X.dtypes)
-    if all(type(dtype).__name__ == "SparseDtype" for dtype in dtypes):
-        return True
+    if all(_is_sparse(dtype) for dtype in dtypes):
+        # A sparse matrix cannot leave out other values than zeros.
+        return all(dtype.fill_value == 0 for dtype in dtypes)
     return len(dtypes) == 1 and dtypes.pop() in (np.float64, np.float32)
+
+
+def _is_sparse(dtype):
+    return type(dtype).__name__ == "SparseDtype"
 
 
 def values(column):
@@ -177,92 +237,193 @@ def values(column):
     return column.to_list()
 
 
+def cells(column):
+    """Convert a Series without missing cells to an array, of objects or numbers."""
+    # The names of the dtypes of numbers that NumPy has, too, but for capitals.
+    name = str(column.dtype)
+    name = name if _is_pandas_series(column) else name.lower()
+    if NumberType.of_dtype(name) and name in np.sctypeDict:
+        return column.to_numpy()
+    objects = np.empty(len(column), dtype=object)
+    objects[:] = values(column)
+    return objects
+
+
 def declared_levels(column):
     """List the levels that the dtype of a Series declares. Most dtypes have none."""
     levels = getattr(column.dtype, "categories", None)
     return [] if levels is None else list(levels)
 
 
-def frame_like(template, columns, index=None):
+def fallback_level(column):
+    """Choose the level of a column without any observed cell."""
+    # A cell without information is decoded to it, so it must suit the dtype.
+    declared = declared_levels(column)
+    if declared:
+        return declared[0]
+    return {"boolean": False, "categorical": ""}.get(kind_of(column), 0)
+
+
+def number_type(column):
+    """Find the NumberType of a Series of numbers."""
+    dtype = column.dtype
+    if _is_pandas_series(column):
+        dtype = dtype.subtype if _is_sparse(dtype) else dtype
+        # Nullable and Arrow dtypes name the NumPy dtype of their numbers.
+        name = getattr(dtype, "numpy_dtype", dtype).name
+        dtype = getattr(dtype, "pyarrow_dtype", dtype)
+    else:
+        name = str(dtype)
+    if str(dtype).lower().startswith("decimal"):
+        # None stands for the largest precision of polars.
+        return NumberType.of_decimals(dtype.precision or 38, dtype.scale)
+    known = NumberType.of_dtype(name)
+    return known or NumberType.of_objects([v for v in values(column) if v is not None])
+
+
+def frame_like(template, cells, index=None):
     """Make a DataFrame of the library, the column names and the dtypes of `template`.
 
     Parameters
     ----------
     template : DataFrame
-    columns : list of ndarray
-        Cells of each column: objects or numbers. Integer columns round numbers.
+    cells : list of ndarray
+        Cells of each column that its dtype can hold.
     index : pandas.Index or None
         Index of the DataFrame, if `template` is of pandas.
     """
-    return type(template)(
-        {
-            name: _series_like(template[name], cells, index)
-            for name, cells in zip(template.columns, columns, strict=True)
-        }
-    )
+    pairs = zip(columns(template), cells, strict=True)
+    return _frame_of(template, [_series_like(*pair, index) for pair in pairs], index)
+
+
+def frame_of_cells(template, cells, index=None):
+    """Make a DataFrame of the library and the column names of `template`.
+
+    A column has the dtype of `template` if this can hold all `cells`. If not, it has a
+    dtype that can.
+    """
+    pairs = zip(columns(template), cells, strict=True)
+    return _frame_of(template, [_series_of(*pair, index) for pair in pairs], index)
 
 
 def frame_of_numbers(template, block, index=None):
     """Make a DataFrame of the numbers in `block`, with the names of `template`."""
-    columns = dict(zip(template.columns, block.T, strict=True))
+    series = type(column(template, 0))
     if is_pandas(template):
-        return type(template)(columns, index=index)
-    return type(template)(columns)
+        return _frame_of(template, [series(cells, index=index) for cells in block.T])
+    return _frame_of(template, [series(cells) for cells in block.T])
 
 
-def fill_column(column, missing, cells, template):
+def frame_of(X, columns):
+    """Make a DataFrame of Series, with the labels of the rows and columns of `X`."""
+    return _frame_of(X, columns, index_of(X))
+
+
+def _frame_of(template, columns, index=None):
+    """Make a DataFrame of Series, with the column names of `template`."""
+    if is_polars(template):
+        named = zip(template.columns, columns, strict=True)
+        return type(template)([series.alias(name) for name, series in named])
+    frame = type(template)(dict(enumerate(columns)), index=index)
+    # The index of the columns can have names and levels.
+    frame.columns = template.columns.copy()
+    return frame
+
+
+def fill_column(column, missing, fills, template):
     """Fill the missing cells of a Series. The others do not change.
 
     Parameters
     ----------
     column : Series
     missing : ndarray of bool
-    cells : ndarray
-        Objects or numbers to fill in where `missing`.
+    fills : ndarray
+        Objects or numbers for the cells that are missing.
     template : Series
-        The column in training, whose dtype numbers are rounded to.
+        The column in training. A column without any observed cell takes its dtype. So
+        does a column whose dtype cannot hold `fills`.
     """
-    # The column cannot hold every other cell: repeat one that is used in their place.
-    cells = _nearest(np.where(missing, cells, cells[missing][:1]), template)
-    if _is_pandas_series(column):
+    index = column.index if _is_pandas_series(column) else None
+    if missing.all():
+        return _series_of(template, fills, index)
+    if _is_pandas_series(column) and hasattr(column, "cat"):
         # A pandas categorical refuses values that are not among its categories.
-        if hasattr(column, "cat"):
-            new = [level for level in set(cells) if level not in column.cat.categories]
-            column = column.cat.add_categories(new)
-        return column.mask(missing, _series_like(column, cells, column.index))
-    polars = sys.modules["polars"]
-    # zip_with needs columns of one dtype, which can hold the levels of training.
-    if column.dtype == polars.Null:
-        column = column.cast(template.dtype)
-    elif column.dtype != template.dtype and hasattr(column.dtype, "categories"):
-        column = column.cast(polars.String)
-    return column.zip_with(type(column)(~missing), _series_like(column, cells))
+        known = set(column.cat.categories)
+        column = column.cat.add_categories(
+            [level for level in dict.fromkeys(fills.tolist()) if level not in known]
+        )
+    held = _first_held(
+        fills,
+        lambda: _series_like(column, fills),
+        # Levels that are numbers of another type, such as booleans.
+        lambda: _series_like(column, number_type(column).nearest(fills)),
+    )
+    if held is not None:
+        return _put(column, missing, held)
+    cells = np.empty(len(missing), dtype=object)
+    cells[:] = values(column)
+    cells[missing] = fills
+    return _series_of(template, cells, index)
 
 
-def _series_like(column, cells, index=None):
-    """Make a Series of `cells` with the dtype of `column`."""
-    cells = _nearest(cells, column)
-    if _is_pandas_series(column):
-        return type(column)(cells, index=index).astype(column.dtype)
+def _put(column, missing, fills):
+    """Replace the missing cells of a Series by those of a Series of the same dtype."""
+    if not _is_pandas_series(column):
+        fills = fills[np.maximum(np.cumsum(missing) - 1, 0)]
+        observed, dtype = type(column)(~missing), column.dtype
+        if dtype.base_type().__name__ == "Categorical":
+            # Two columns can have other codes for one level: work on the texts.
+            text = sys.modules["polars"].String
+            column, fills = column.cast(text), fills.cast(text)
+        return column.zip_with(observed, fills).cast(dtype)
+    dtype = column.dtype
+    if _is_sparse(dtype):
+        column, fills = column.sparse.to_dense(), fills.sparse.to_dense()
+    array = column.array.copy()
+    array[missing] = fills.array
+    filled = type(column)(array, index=column.index, dtype=column.dtype)
+    return filled.astype(dtype)
+
+
+def _series_like(template, cells, index=None):
+    """Make a Series of `cells` with the dtype of `template`, which can hold them."""
+    if _is_pandas_series(template):
+        # Without the dtype, pandas guesses the one of objects.
+        series = type(template)(cells, index=index, dtype=cells.dtype)
+        return series.astype(template.dtype)
     # polars converts a list of objects to a dtype, but not an array of objects.
     if cells.dtype == object:
-        return type(column)(column.name, cells.tolist(), dtype=column.dtype)
-    return type(column)(column.name, cells).cast(column.dtype)
+        # If strict, old versions refuse Decimals of fewer decimal places.
+        return type(template)("", cells.tolist(), dtype=template.dtype, strict=False)
+    return type(template)("", cells).cast(template.dtype)
 
 
-def _nearest(cells, column):
-    """Round numbers to the nearest values that the dtype of `column` can hold."""
-    if cells.dtype.kind != "f":
-        return cells
-    if _is_pandas_series(column):
-        # Nullable and Arrow dtypes name the NumPy dtype of their numbers.
-        dtype = getattr(column.dtype, "numpy_dtype", column.dtype)
+def _series_of(template, cells, index=None):
+    """Make a Series of `cells` with the dtype of `template`, or one that holds them."""
+    series = type(template)
+    if _is_pandas_series(template):
+        attempts = (
+            lambda: _series_like(template, cells, index),
+            lambda: series(cells, index=index, dtype=cells.dtype).infer_objects(),
+            lambda: series(cells, index=index, dtype=object),
+        )
     else:
-        dtype = column.clear().to_numpy().dtype
-    if dtype.kind == "b":
-        return cells >= 0.5
-    if dtype.kind not in "iu":
-        return cells
-    # The largest int64 has no float64: the nearest one is out of range.
-    largest = np.nextafter(float(np.iinfo(dtype).max), 0)
-    return np.rint(np.clip(cells, np.iinfo(dtype).min, largest)).astype(dtype)
+        objects = cells.tolist()
+        attempts = (
+            lambda: _series_like(template, cells),
+            lambda: series("", objects, strict=False),
+            lambda: series("", objects, dtype=sys.modules["polars"].Object),
+        )
+    return _first_held(cells, *attempts)
+
+
+def _first_held(cells, *attempts):
+    """Make a Series by the first function whose Series holds `cells` unchanged."""
+    for attempt in attempts:
+        try:
+            series = attempt()
+        except Exception:  # pandas and polars raise many types.
+            continue
+        if values(series) == cells.tolist():
+            return series
+    return None

@@ -13,6 +13,7 @@ from scipy import sparse
 from .._cells import row_chunks
 from . import frames
 from .columns import MISSING, UNSEEN, Levels
+from .number_types import NumberType
 
 # A categorical column is probably an identifier column if it has more different values
 # than this, and more than half as many as rows.
@@ -63,6 +64,8 @@ class Layout:
     ----------
     numeric_, categorical_ : ndarray of int
         Positions of the columns in the user's table, in the order of the cells.
+    number_types_ : list of n_numeric NumberType
+        What the numeric columns can hold.
     levels_ : list of n_categorical Levels
     template_ : DataFrame or None
         The DataFrame of `fit` without its rows. None for other tables.
@@ -89,6 +92,12 @@ class Layout:
         self.template_ = frames.without_rows(template) if is_frame else None
         self.dtype_ = _array_dtype(X)
         self.numeric_ = np.flatnonzero(~is_categorical)
+        self.number_types_ = [
+            frames.number_type(frames.column(template, position))
+            if is_frame
+            else _of_array(self.dtype_, [])
+            for position in self.numeric_
+        ]
         positions = np.flatnonzero(is_categorical)
         levels = [self._learn_levels(X, position) for position in positions]
         # Columns with the same number of levels lie side by side, so that the loss can
@@ -100,7 +109,7 @@ class Layout:
 
     def _learn_levels(self, X, position):
         values = _values(X, position)
-        fallback = self._fallback_level(position)
+        fallback = self._fallback_level_of_fit(position)
         with self._name_column(position):
             levels = Levels(values, self.min_frequency, self.max_categories, fallback)
         if levels.n_seen > max(MANY_LEVELS, len(values) / 2):
@@ -126,17 +135,10 @@ class Layout:
                 f"drop the column."
             ) from error
 
-    def _fallback_level(self, position):
-        """Choose the level of a column without an observed cell."""
-        # Cells of this column are decoded to the level, so the dtype must hold it.
+    def _fallback_level_of_fit(self, position):
         if self.template_ is None:
-            return "" if self.dtype_.kind == "O" else 0.0
-        column = self.template_[self.template_.columns[position]]
-        declared = frames.declared_levels(column)
-        if declared:
-            return declared[0]
-        kind = frames.kind_of(column)
-        return {"boolean": False, "categorical": ""}.get(kind, 0)
+            return _fallback_level(np.empty(0, dtype=self.dtype_))
+        return _fallback_level(frames.column(self.template_, position))
 
     @property
     def n_features(self):
@@ -170,6 +172,9 @@ class Layout:
             return
         for k, position in enumerate(self.categorical_):
             observed = table.codes[:, k] != MISSING
+            # Fit has seen no value of the column, so all values are unseen levels.
+            if not self.levels_[k].n_seen:
+                continue
             # A few unseen levels are normal, so one known level is enough.
             if not observed.any() or (table.codes[observed, k] != UNSEEN).any():
                 continue
@@ -251,77 +256,86 @@ class Layout:
         codes = np.where(hidden[:, self.categorical_], MISSING, table.codes)
         return Table(numeric, codes)
 
-    def missing(self, table):
-        """Compute the mask of the missing cells, in the order of the user's columns."""
-        missing = np.empty((len(table), self.n_features), dtype=bool)
-        missing[:, self.numeric_] = np.isnan(table.numeric)
-        missing[:, self.categorical_] = table.codes == MISSING
-        return missing
-
     def write(self, table, index=None):
         """Convert a Table without missing cells to a table like the one of `fit`.
 
-        Integer and boolean columns of a DataFrame get the nearest value that they can
-        hold. `index` is the index of a pandas DataFrame.
+        Columns of a DataFrame get the nearest numbers that they can hold. `index` is
+        the index of a pandas DataFrame.
         """
-        return self._assemble(self._columns(table), index, self.dtype_)
+        columns = [None] * self.n_features
+        for j, position in enumerate(self.numeric_):
+            columns[position] = self.number_types_[j].nearest(table.numeric[:, j])
+        for k, position in enumerate(self.categorical_):
+            columns[position] = self.levels_[k].names[table.codes[:, k]]
+        if self.template_ is not None:
+            return frames.frame_like(self.template_, columns, index)
+        return _stack(columns, self.dtype_)
 
     def fill(self, X, table, expected):
         """Fill the missing cells of a user's table by those of the Table `expected`.
 
-        `table` is the Table that was read from `X`.
+        `table` is the Table that was read from `X`. Observed cells do not change. A
+        DataFrame of the library of `fit` keeps its dtypes, and an array keeps its dtype
+        if `fit` saw an array. Otherwise the columns get the dtypes of `fit` if these
+        can hold the observed cells, or else dtypes that can.
         """
-        # The numbers of a large DataFrame become an array here.
-        table = table.rows(slice(None))
-        missing = self.missing(table)
-        columns = self._columns(expected)
-        if self.template_ is not None and type(X) is type(self.template_):
-            return self._fill_frame(X, missing, columns)
-        for j, position in enumerate(self.numeric_):
-            filled = columns[position]
-            columns[position] = np.where(
-                missing[:, position], filled, table.numeric[:, j]
+        if not frames.is_frame(X):
+            return self._fill_array(X, table, expected)
+        columns = frames.columns(X)
+        templates = (
+            columns if self.template_ is None else frames.columns(self.template_)
+        )
+        for position, missing, cells in self._fills(columns, table, expected):
+            columns[position] = frames.fill_column(
+                columns[position], missing, cells, templates[position]
             )
-        index = frames.index_of(X)
-        X = X if hasattr(X, "shape") else np.asarray(X, dtype=object)
-        for position in self.categorical_:
-            observed = np.empty(len(table), dtype=object)
-            observed[:] = _values(X, position)
-            columns[position] = np.where(
-                missing[:, position], columns[position], observed
-            )
-        # Where categories are numbers, a cell of an unseen level may be something else.
-        are_numbers = not len(self.categorical_) or _dtype_of(X) == self.dtype_
-        return self._assemble(columns, index, self.dtype_ if are_numbers else object)
+        if frames.same_library(X, self.template_):
+            return frames.frame_of(X, columns)
+        cells = [frames.cells(column) for column in columns]
+        return self._assemble(cells, frames.index_of(X), self.dtype_)
 
-    def _fill_frame(self, X, missing, columns):
-        """Fill a DataFrame of the training table's library column by column."""
-        # Columns without missing cells are passed on as they are, without a copy.
-        filled = {name: X[name] for name in X.columns}
-        for j in np.flatnonzero(missing.any(axis=0)):
-            name = X.columns[j]
-            template = self.template_[self.template_.columns[j]]
-            filled[name] = frames.fill_column(
-                X[name], missing[:, j], columns[j], template
-            )
-        return type(X)(filled)
-
-    def _columns(self, table):
-        """List the cells of each of the user's columns as an array."""
-        columns = [None] * self.n_features
-        for j, position in enumerate(self.numeric_):
-            columns[position] = table.numeric[:, j]
-        for k, position in enumerate(self.categorical_):
-            columns[position] = self.levels_[k].names[table.codes[:, k]]
-        return columns
+    def _fill_array(self, X, table, expected):
+        # Objects hold any cell of a list unchanged.
+        dtype = getattr(X, "dtype", self.dtype_)
+        X = np.asarray(X, dtype=None if hasattr(X, "dtype") else object)
+        columns = list(X.T)
+        for position, missing, cells in self._fills(columns, table, expected):
+            columns[position] = _put(columns[position], missing, cells)
+        return self._assemble(columns, None, dtype)
 
     def _assemble(self, columns, index, dtype):
-        if self.template_ is not None:
-            return frames.frame_like(self.template_, columns, index)
-        X = np.empty((len(columns[0]), self.n_features), dtype=dtype)
-        for position, cells in enumerate(columns):
-            X[:, position] = cells
-        return X
+        """Make a table of the kind of `fit` of arrays, one for each column."""
+        if self.template_ is None:
+            return _stack_exactly(columns, dtype)
+        return frames.frame_of_cells(self.template_, columns, index)
+
+    def _fills(self, given, table, expected):
+        """Yield what to fill into the user's columns `given` that have missing cells.
+
+        Yields
+        ------
+        position : int
+        missing : ndarray of bool of shape (n_rows,)
+        cells : ndarray of shape (n_missing,)
+            Objects or numbers for the missing cells.
+        """
+        numeric, new = _by_column(table.numeric), _by_column(expected.numeric)
+        for j, position in enumerate(self.numeric_):
+            missing = np.isnan(_column(numeric, j))
+            if missing.any():
+                of_fit = number_type = self.number_types_[j]
+                if not missing.all():
+                    number_type = _number_type(given[position]).shared_with(of_fit)
+                cells = number_type.nearest(_column(new, j)[missing])
+                yield position, missing, cells
+        for k, position in enumerate(self.categorical_):
+            missing = table.codes[:, k] == MISSING
+            if missing.any():
+                cells = self.levels_[k].names[expected.codes[missing, k]]
+                if not (self.levels_[k].n_seen or missing.all()):
+                    # Nothing is known of the column, not even its kind.
+                    cells[:] = _fallback_level(given[position])
+                yield position, missing, cells
 
     def frame(self, of_cells, index=None):
         """Return one number per cell as a DataFrame, or as an array without names."""
@@ -348,12 +362,78 @@ def _canonical(X):
     return X
 
 
-def _dtype_of(X):
-    return getattr(X, "dtype", None)
-
-
 def _array_dtype(X):
     """Choose the dtype of arrays that are returned for a table like `X`."""
     if frames.is_frame(X) or X.dtype.kind in "iub":
         return np.dtype(np.float64)
     return X.dtype if X.dtype.kind == "f" else np.dtype(object)
+
+
+def _number_type(column):
+    """Find the NumberType of a Series or of one column of an array."""
+    if not isinstance(column, np.ndarray):
+        return frames.number_type(column)
+    return _of_array(column.dtype, column.tolist())
+
+
+def _of_array(dtype, cells):
+    """Find the NumberType of the cells of one column of an array."""
+    of_column = NumberType.of_dtype(dtype.name) or NumberType.of_objects(
+        [cell for cell in cells if not frames.is_missing(cell)]
+    )
+    # Integers in arrays and lists are real numbers, as NumPy has no missing integers.
+    return NumberType("float") if of_column.kind == "int" else of_column
+
+
+def _fallback_level(column):
+    """Choose the level of a column without any observed cell."""
+    if not isinstance(column, np.ndarray):
+        return frames.fallback_level(column)
+    return "" if column.dtype.kind == "O" else 0.0
+
+
+def _by_column(numeric):
+    """Convert numbers to a format whose columns are selected fast."""
+    if isinstance(numeric, frames.Numbers):
+        return numeric[:]
+    return numeric.tocsc() if sparse.issparse(numeric) else numeric
+
+
+def _column(numeric, j):
+    """Select one column of an array or of a CSC matrix, as an array."""
+    if sparse.issparse(numeric):
+        return numeric[:, [j]].toarray().ravel()
+    return numeric[:, j]
+
+
+def _put(cells, missing, fills):
+    """Fill the missing cells of a column of an array. Make objects of them if needed.
+
+    Return a new array.
+    """
+    of_one_kind = cells.dtype.kind == fills.dtype.kind
+    dtype = cells.dtype if of_one_kind else object
+    filled = cells.astype(dtype)
+    filled[missing] = fills.astype(dtype)
+    return filled
+
+
+def _stack(columns, dtype):
+    """Make an array of columns."""
+    X = np.empty((len(columns[0]), len(columns)), dtype=dtype)
+    for position, cells in enumerate(columns):
+        X[:, position] = cells
+    return X
+
+
+def _stack_exactly(columns, dtype):
+    """Make an array of columns, of objects if `dtype` cannot hold each cell."""
+    try:
+        X = _stack(columns, dtype)
+    except (TypeError, ValueError, OverflowError):
+        return _stack(columns, object)
+    unchanged = all(
+        held.dtype == cells.dtype or held.tolist() == cells.tolist()
+        for held, cells in zip(X.T, columns, strict=True)
+    )
+    return X if unchanged else _stack(columns, object)

@@ -137,6 +137,3 @@ def test_errors_of_missing_and_unseen_cells_are_nan():
     table = codec.layout.read(np.array([[np.nan, 5.0], [1.0, np.nan]]))
     errors = codec.baseline_errors(table)
     np.testing.assert_array_equal(np.isnan(errors), [[True, True], [False, True]])
-    np.testing.assert_array_equal(
-        codec.layout.missing(table), [[True, False], [False, True]]
-    )
