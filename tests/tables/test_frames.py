@@ -482,7 +482,9 @@ def test_a_frame_of_sparse_columns_stays_sparse(small):
     X = sparse.random(60, 5, 0.3, format="csr", random_state=0)
     frame = pd.DataFrame.sparse.from_spmatrix(X).rename(columns=str)
     dae = small().fit(frame)
-    assert sparse.issparse(dae.impute(frame))
+    filled = dae.impute(frame)
+    assert filled.equals(frame)
+    assert filled.dtypes.equals(frame.dtypes)
     np.testing.assert_allclose(dae.transform(frame), small().fit_transform(X))
 
 
