@@ -1,11 +1,17 @@
 """Whatever the table: it comes back as it was, or a stated error is raised."""
 
+from decimal import Decimal
+
 import numpy as np
 import pandas as pd
 import polars as pl
+import pyarrow as pa
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+
+from sklearn_dae._tables.frames import columns as columns_of
+from sklearn_dae._tables.frames import values
 
 from .helpers import small
 
@@ -108,6 +114,96 @@ def test_any_table_is_learned_and_comes_back(make, noise, scaling, columns):
         levels = {cell for cell in cells if cell is not None}
         if levels and not name.startswith(("float", "wide", "int", "constant")):
             assert set(lists(repaired)[name]) <= levels
+
+
+# Kinds of cells, and dtypes of pandas and polars that hold them with missing cells.
+KINDS = {
+    "int": (
+        st.integers(-100, 100),
+        ["Int8", "int64[pyarrow]", "object"],
+        [pl.Int8, pl.Int64],
+    ),
+    "float": (
+        st.integers(-100, 100).map(lambda k: k / 4),
+        ["float32", "Float64", "double[pyarrow]", pd.SparseDtype("float64", np.nan)],
+        [pl.Float32, pl.Float64],
+    ),
+    "bool": (
+        st.booleans(),
+        ["boolean", "bool[pyarrow]", "object"],
+        [pl.Boolean],
+    ),
+    "decimal": (
+        st.integers(-999, 999).map(lambda k: Decimal(k).scaleb(-2)),
+        [pd.ArrowDtype(pa.decimal128(3, 2)), "object"],
+        [pl.Decimal(3, 2)],
+    ),
+    "text": (
+        st.sampled_from(["a", "b", "c"]),
+        [
+            "object",
+            "string",
+            "category",
+            pd.ArrowDtype(pa.dictionary(pa.int32(), pa.string())),
+        ],
+        [pl.String, pl.Categorical, pl.Enum(["a", "b", "c"])],
+    ),
+    "nothing": (st.none(), [pd.ArrowDtype(pa.null()), "object"], [pl.Null]),
+}
+
+
+def series(library, cells, dtype):
+    if library == "polars":
+        return pl.Series(cells, dtype=dtype, strict=False)
+    return pd.Series(cells, dtype=dtype)
+
+
+@st.composite
+def two_tables(draw):
+    """A table to fit, and another of the same kinds with more missing cells."""
+    library = draw(st.sampled_from(["pandas", "polars"]))
+    tables = {}, {}
+    for j in range(draw(st.integers(1, 4))):
+        kind = draw(st.sampled_from(sorted(KINDS)))
+        cells, *dtypes = KINDS[kind]
+        dtype = draw(st.sampled_from(dtypes[library == "polars"]))
+        first = [
+            draw(cells),
+            *draw(st.lists(st.none() | cells, min_size=7, max_size=7)),
+        ]
+        some = draw(st.sampled_from([st.none(), st.none() | cells]))
+        given = draw(st.lists(some, min_size=3, max_size=3))
+        for table, column in zip(tables, (first, given), strict=True):
+            table[f"{kind}{j}"] = series(library, column, dtype)
+    frame = pl.DataFrame if library == "polars" else pd.DataFrame
+    return frame(tables[0]), frame(tables[1])
+
+
+@settings(SETTINGS, max_examples=30)
+@given(tables=two_tables())
+def test_any_dtype_is_filled_and_its_observed_cells_stay(tables):
+    table, given = tables
+    dae = small(max_iter=1).fit(table)
+    features = dae.transform(given)
+    assert np.isfinite(features).all()
+    assert np.isfinite(dae.score_samples(given)).all()
+    assert list(dae.cell_errors(given).columns) == list(table.columns)
+    filled = dae.impute(given)
+    assert list(filled.columns) == list(table.columns)
+    written = dae.reconstruct(given), dae.inverse_transform(features)
+    for j, (is_, was) in enumerate(
+        zip(columns_of(filled), columns_of(given), strict=True)
+    ):
+        pairs = list(zip(values(is_), values(was), strict=True))
+        assert all(new is not None for new, _ in pairs)
+        assert all(new == old for new, old in pairs if old is not None)
+        if any(old is not None for _, old in pairs) and is_.dtype != "category":
+            assert is_.dtype == was.dtype
+        for result in written:
+            column = columns_of(result)[j]
+            assert None not in values(column)
+            if not table.columns[j].startswith("nothing"):
+                assert column.dtype == columns_of(table)[j].dtype
 
 
 def test_thousands_of_levels():
