@@ -944,9 +944,9 @@ def _differ(given, clean):
 class CellErrorsDisplay(_CellsDisplay):
     """The most anomalous (odd) rows of a table, with the errors of their cells.
 
-    A darker cell has a larger error. Below the value of a cell with an error above 1.0
-    stands the value that the network predicts. Predicting the mean of a column has the
-    error 1.0 on average.
+    A darker cell has a larger error. If the error of a cell is above 1.0, the predicted
+    value stands below the given value. Predicting the mean of a column has the error
+    1.0 on average.
 
     Use :meth:`from_estimator` to create it.
 
@@ -1055,7 +1055,7 @@ class CellErrorsDisplay(_CellsDisplay):
             text = _short(self.cells[cell])
             # Above 1.0, the mean of the column is a better prediction on average.
             if error > 1:
-                text += f"\nnot {_short(self.expected[cell])}"
+                text += f"\nexpected {_short(self.expected[cell])}"
             color = DARK_GREY if np.isnan(error) else "white" if error > 3 else "black"
             self._write(ax, cell, text, color, text_kw)
         self._name_cells(ax)

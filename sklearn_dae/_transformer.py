@@ -99,7 +99,7 @@ class DenoisingAutoencoderTransformer(TransformerMixin, BaseEstimator):
     and scores anomalies, by row (`score_samples`) and by cell (`cell_errors`).
 
     Numeric columns are scaled internally. Categorical columns need no encoding. Missing
-    values are allowed everywhere.
+    cells are allowed in all methods that take a table.
 
     Parameters
     ----------
@@ -253,10 +253,10 @@ class DenoisingAutoencoderTransformer(TransformerMixin, BaseEstimator):
         divided by 40, but at least 32 and at most 256.
 
     max_iter : int or "auto", default="auto"
-        Number of epochs. With `early_stopping` it is the largest number of epochs.
-        "auto" takes enough epochs for about 1000 updates of the weights, and one epoch
-        for very large tables. More epochs hardly improve the features, but they improve
-        `reconstruct` and `impute`.
+        Number of passes over the rows (epochs). With `early_stopping` it is the largest
+        number of epochs. "auto" makes enough epochs for about 1000 updates of the
+        weights, and one epoch for very large tables. More epochs hardly improve the
+        features, but they improve `reconstruct` and `impute`.
 
     weight_decay : float, default=0.01
         Decoupled weight decay of Adam (AdamW), in [0, inf).
@@ -356,7 +356,8 @@ class DenoisingAutoencoderTransformer(TransformerMixin, BaseEstimator):
     holds the names of all levels, also of rare ones, to tell them from unseen levels.
     Leave out identifier columns, such as names of persons, before you share it.
 
-    Ctrl-C ends training early. The current weights are kept, with a warning.
+    Ctrl-C ends `fit` early. The current weights are kept, with a warning. Ctrl-C in
+    `partial_fit` changes nothing and raises KeyboardInterrupt.
 
     References
     ----------
@@ -534,23 +535,24 @@ class DenoisingAutoencoderTransformer(TransformerMixin, BaseEstimator):
     def partial_fit(self, X, y=None):
         """Continue training with one pass over more rows.
 
-        The first call learns the columns as `fit` does. What it learns is final: kinds,
-        scales, levels, quantile bins and the range of "salt_and_pepper". So the first
-        rows should be many, and shuffled. The network learns nothing about a column
-        that is constant in them. A level that they do not have counts as missing later.
-        With ``loss="log_loss"`` no later number may be outside of their range.
+        The first call learns the columns, as `fit` does: their kinds, scales, levels,
+        quantile bins and the range for "salt_and_pepper". Later calls do not change
+        these. So pass many rows in the first call, and shuffle them. If a column is
+        constant in the first call, the network learns nothing about it. If a level is
+        not in the first call, its cells count as missing later. With
+        ``loss="log_loss"`` later numbers must be in the range of the first call.
 
-        Shuffle the rows of later calls, too. Swap noise draws from the rows of its
-        call, and the network remembers the last rows best. The scale of each block of
-        the stack is that of the last call's features, or of the last thousand rows if
-        that call had fewer.
+        Shuffle the rows of later calls, too. Swap noise draws from the rows of the same
+        call. Later rows change the weights more than earlier rows. Each block of the
+        stack is scaled by the features of the last call. If the last call had less than
+        a thousand rows, rows of previous calls count, too, up to a thousand in total.
 
-        The optimizer and the generator continue where they stopped, also after
-        pickling. So the same rows in the same calls give the same bits. The learning
-        rate is constant, because the length of a stream is unknown. The network that is
-        used has averaged weights, over about the last fifth of all updates. `max_iter`
-        is not used. After `fit`, training continues from its weights and columns, with
-        a new optimizer.
+        Each call continues with the optimizer and the generator of the previous call,
+        also after pickling. So equal calls with equal rows give equal weights, bit for
+        bit. The learning rate is constant, because the number of calls is unknown. The
+        weights of the fitted network are an average over about the last fifth of all
+        updates. `max_iter` is not used. A call after `fit` continues with its weights
+        and its columns, and with a new optimizer.
 
         Parameters
         ----------
@@ -697,10 +699,11 @@ class DenoisingAutoencoderTransformer(TransformerMixin, BaseEstimator):
     def score(self, X, y=None):
         """Measure how well hidden cells are predicted from the rest of their row.
 
-        The cells of `X` are split at random into five groups, always in the same way.
-        Each group is hidden in turn and predicted. The score does not depend on
-        `noise`, `noise_factor`, `loss` or `scaling`, so a search can compare them. The
-        training loss cannot be used for that: it is always best without noise.
+        The cells of `X` are split into five groups. The split is random, but the same
+        in every call. Each group is hidden in turn and predicted. The score does not
+        depend on `noise`, `noise_factor`, `loss` or `scaling`, so a search can compare
+        them. The training loss cannot be used for that: it is always best without
+        noise.
 
         Parameters
         ----------

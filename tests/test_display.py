@@ -361,7 +361,7 @@ def test_anomalous_cells_are_shown_with_the_prediction(library):
     assert odd[0] == 0
     texts = [text.get_text() for text in display.ax_.texts]
     expected = display.expected[odd]
-    assert f"{X[17, 1]:.4g}\nnot {expected:.4g}" in texts
+    assert f"{X[17, 1]:.4g}\nexpected {expected:.4g}" in texts
     assert display.errors.shape == display.cells.shape == (2, 2)
 
 
