@@ -277,8 +277,9 @@ class DenoisingAutoencoderTransformer(TransformerMixin, BaseEstimator):
         this number of consecutive epochs. Only used when `early_stopping` is True.
 
     tol : float, default=1e-4
-        Smallest fall of the validation loss that counts as an improvement. Only used
-        when `early_stopping` is True.
+        Smallest fall of the validation loss that counts as an improvement, since the
+        last improvement. It decides only when training stops: the restored weights are
+        those with the smallest loss. Only used when `early_stopping` is True.
 
     warm_start : bool, default=False
         Whether `fit` continues from the weights of the previous call, with a new
@@ -326,8 +327,10 @@ class DenoisingAutoencoderTransformer(TransformerMixin, BaseEstimator):
         `warm_start`, epochs of calls with ``early_stopping=False`` are NaN.
 
     best_loss_ : float
-        Smallest validation loss with `early_stopping`, otherwise smallest training
-        loss. Infinite if Ctrl-C ended training in the first epoch.
+        Validation loss of the weights with `early_stopping`: the smallest one of the
+        last call of `fit`, which may have had other validation rows than previous
+        calls. Otherwise the smallest training loss of all calls. Infinite if Ctrl-C
+        ended training in the first epoch.
 
     n_features_in_ : int
         Number of features seen during `fit`.
@@ -1047,8 +1050,10 @@ class DenoisingAutoencoderTransformer(TransformerMixin, BaseEstimator):
         self.loss_curve_ = losses
         self.validation_loss_curve_ = validation_losses if taken else []
         self.n_iter_ = len(losses)
-        watched = taken if self.early_stopping else losses
-        self.best_loss_ = min(watched, default=np.inf)
+        # Losses on other validation rows, those of previous calls, say nothing about
+        # the weights.
+        watched = history.validation_losses if self.early_stopping else losses
+        self.best_loss_ = float(np.nanmin([*watched, np.inf]))
         self._n_components = net.module_.n_components
         self._n_features_out = n_features_out(net.module_)
 

@@ -82,6 +82,8 @@ FRAME = pd.DataFrame(np.random.default_rng(0).random((30, 3)), columns=list("abc
         ({"callbacks": [EarlyStopping()]}, "monitors 'valid_loss', .*early_stopping"),
         ({"device": "meta"}, "'device' .* such as 'cpu'. Got 'meta'"),
         ({"device": "abacus"}, "'device' .* such as 'cpu'. Got 'abacus'"),
+        ({"device": "hpu"}, "'device' .* Got 'hpu': .* Set device='cpu'"),
+        ({"device": "privateuseone"}, "Got 'privateuseone': No module.* Set device="),
         ({"random_state": -1}, "'random_state' .* Got -1"),
     ],
 )

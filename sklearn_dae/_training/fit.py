@@ -68,7 +68,8 @@ def check_device(device: str) -> None:
         # Some devices hold tensors, but have no generator.
         torch.empty(0, device=device)
         Generator(device)
-    except (RuntimeError, AssertionError) as error:
+    except (RuntimeError, AssertionError, ImportError) as error:
+        # PyTorch imports a package for some devices.
         reason = str(error).splitlines()[0].split(". ")[0]
         raise ValueError(
             f"'device' must be a device that PyTorch can use here, such as 'cpu'. Got "
@@ -89,10 +90,10 @@ def fit_net(
     """Train a network to predict the cells of `train` from corrupted cells.
 
     With rows in `valid`, training stops when the loss on them has not fallen by `tol`
-    for `n_iter_no_change` epochs, and the best weights are restored. Otherwise it runs
-    `max_iter` epochs. The returned net is trimmed for prediction. Training starts from
-    the weights of `previous`, if given, and in later calls of `partial_fit` also from
-    its progress. Neither is changed.
+    for `n_iter_no_change` epochs. The weights with the smallest loss are
+    restored. Otherwise it runs `max_iter` epochs. The returned net is trimmed for
+    prediction. Training starts from the weights of `previous`, if given, and in later
+    calls of `partial_fit` also from its progress. Neither is changed.
     """
     generator = _make_generator(parameters, progress)
     train, columns = train.to(parameters.device), columns.to(parameters.device)

@@ -106,6 +106,21 @@ class DivergenceCheck(Callback):
             )
 
 
+class BestWeights(Callback):
+    """Restore the weights with the smallest validation loss at the end of training."""
+
+    def on_train_begin(self, net: NeuralNet, **kwargs: Any) -> None:
+        self.state_: dict[str, Tensor] | None = None
+
+    def on_epoch_end(self, net: NeuralNet, **kwargs: Any) -> None:
+        if net.history[-1, "valid_loss_best"]:
+            self.state_ = deepcopy(net.module_.state_dict())
+
+    def on_train_end(self, net: NeuralNet, **kwargs: Any) -> None:
+        if self.state_ is not None:
+            net.module_.load_state_dict(self.state_)
+
+
 class ProgressLine(Callback):
     """Show one live line with the epochs, the losses and the time left."""
 
@@ -330,22 +345,22 @@ def _module_parameters(
 
 
 def _callbacks(parameters: TrainingParameters, early_stopping: bool) -> list[Any]:
-    """List the callbacks of training, then those of the user."""
+    """List the callbacks of training and those of the user, in the order of calls."""
     callbacks: list[Any] = [DivergenceCheck()]
     if parameters.verbose == 1:
         callbacks.append(ProgressLine())
-    if early_stopping:
-        stopping = EarlyStopping(
-            monitor="valid_loss",
-            patience=parameters.n_iter_no_change,
-            threshold=parameters.tol,
-            threshold_mode="abs",
-            # The weights are kept in memory, not in a file.
-            load_best=True,
-            sink=print if parameters.verbose > 1 else noop,
-        )
-        callbacks.append(stopping)
-    return [*callbacks, *parameters.callbacks]
+    if not early_stopping:
+        return [*callbacks, *parameters.callbacks]
+    stopping = EarlyStopping(
+        monitor="valid_loss",
+        patience=parameters.n_iter_no_change,
+        threshold=parameters.tol,
+        threshold_mode="abs",
+        sink=print if parameters.verbose > 1 else noop,
+    )
+    # The user's callbacks see the best weights at the end of training, and the last
+    # epoch before the training stops.
+    return [*callbacks, BestWeights(), *parameters.callbacks, stopping]
 
 
 def run(net: AutoencoderNet, rows: CorruptibleRows) -> History:

@@ -1,6 +1,9 @@
 """The skorch net: its learning rate and its callbacks."""
 
+from copy import deepcopy
+
 import numpy as np
+import pytest
 import torch
 from skorch.callbacks import Callback, GradientNormClipping
 
@@ -44,3 +47,63 @@ def test_callbacks_may_change_gradients(table):
     # The scale of gradients changes AdamW's steps only near its small epsilon.
     clipped = weights(callbacks=[GradientNormClipping(1e-8)])
     assert not torch.allclose(clipped, weights(), atol=1e-4)
+
+
+class KeepStates(Callback):
+    """Keep the state of the network after each epoch."""
+
+    def on_train_begin(self, net, **kwargs):
+        self.states = []
+
+    def on_epoch_end(self, net, **kwargs):
+        self.states.append(deepcopy(net.module_.state_dict()))
+
+
+def epoch_of(dae, keep):
+    """Find the epoch of the last call whose weights the transformer has."""
+    weights = dict(dae.net_.module_.named_parameters())
+    (epoch,) = [
+        epoch
+        for epoch, state in enumerate(keep.states)
+        if all(torch.equal(value, state[name]) for name, value in weights.items())
+    ]
+    return epoch
+
+
+@pytest.mark.parametrize("patience", [3, 1000])
+@pytest.mark.parametrize("tol", [0.0, 0.05, 10.0])
+def test_tol_only_decides_when_to_stop(table, tol, patience):
+    keep = KeepStates()
+    dae = small(
+        early_stopping=True,
+        tol=tol,
+        n_iter_no_change=patience,
+        max_iter=30,
+        learning_rate_init=0.02,
+        callbacks=[keep],
+    ).fit(table)
+    losses = dae.validation_loss_curve_
+    assert dae.best_loss_ == min(losses) == losses[epoch_of(dae, keep)]
+    if tol == 10.0 and patience == 3:
+        assert dae.n_iter_ == 1 + patience
+        assert np.argmin(losses) > 0
+
+
+def test_best_loss_of_a_warm_start_is_that_of_its_weights(table):
+    keep = KeepStates()
+    dae = small(
+        early_stopping=True, max_iter=20, warm_start=True, callbacks=[keep]
+    ).fit(table)
+    first = dae.best_loss_
+    # A high learning rate makes the weights worse.
+    dae.set_params(learning_rate_init=1.0, max_iter=4).fit(table)
+    last = dae.validation_loss_curve_[20:]
+    assert dae.best_loss_ == min(last) == last[epoch_of(dae, keep)]
+    assert dae.best_loss_ > first
+
+
+def test_callbacks_see_the_last_epoch_before_early_stopping(table):
+    keep = KeepStates()
+    stopping = {"early_stopping": True, "tol": 10.0, "n_iter_no_change": 2}
+    dae = small(callbacks=[keep], **stopping).fit(table)
+    assert len(keep.states) == dae.n_iter_ == 3
