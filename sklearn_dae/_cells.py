@@ -156,6 +156,9 @@ class ColumnSummary(NamedTuple):
     ----------
     center, low, high : Tensor of shape (n_numeric,), float32
         Mean, minimum and maximum of each numeric column, scaled.
+    zero : Tensor of shape (n_numeric,), float32
+        Scaled value of 0 in the units of the table. If `bounded`, the nearest value
+        between `low` and `high`.
     frequencies : tuple of n_categorical Tensors of shape (n_levels,), float32
         Relative frequencies of the levels of each categorical column.
     bounded : bool
@@ -165,6 +168,7 @@ class ColumnSummary(NamedTuple):
     center: Tensor
     low: Tensor
     high: Tensor
+    zero: Tensor
     frequencies: tuple[Tensor, ...]
     bounded: bool
 
@@ -178,6 +182,7 @@ class ColumnSummary(NamedTuple):
             self.center.to(device),
             self.low.to(device),
             self.high.to(device),
+            self.zero.to(device),
             tuple(of_levels.to(device) for of_levels in self.frequencies),
             self.bounded,
         )

@@ -17,8 +17,8 @@ import torch
 from ._cells import Cells
 
 # Names of all noises, and of those whose `noise_factor` is a probability.
-NOISE_NAMES = ("swap", "masking", "salt_and_pepper", "gaussian")
-PROBABILITIES = ("swap", "masking", "salt_and_pepper")
+NOISE_NAMES = ("swap", "masking", "zero", "salt_and_pepper", "gaussian")
+PROBABILITIES = ("swap", "masking", "zero", "salt_and_pepper")
 # Number of weight updates with `max_iter="auto"`.
 N_UPDATES = 1000
 

@@ -164,8 +164,8 @@ class DenoisingAutoencoderTransformer(TransformerMixin, BaseEstimator):
         - "latent": the output of the latent layer only, `n_components` features. The
           latent layer of "mlp" is then linear.
 
-    noise : {"swap", "masking", "salt_and_pepper", "gaussian"}, list, dict, callable \
-            or None, default="swap"
+    noise : {"swap", "masking", "zero", "salt_and_pepper", "gaussian"}, list, dict, \
+            callable or None, default="swap"
         How training cells are corrupted. A missing cell stays missing.
 
         - "swap": a cell takes the value of the same column in a training row. The row
@@ -173,6 +173,11 @@ class DenoisingAutoencoderTransformer(TransformerMixin, BaseEstimator):
           does not change. In a balanced binary column this happens half of the time.
         - "masking": a cell is hidden. The network gets the mean of the column instead,
           exactly as for a missing cell. So this trains for missing values.
+        - "zero": a cell becomes 0 in the units of the table. The network is not told
+          which cells these are. So this trains for sensors that fail with 0, and for
+          black pixels. With ``scaling="minmax"``, a column whose training range does
+          not contain 0 gets the end of the range that is nearest to 0. A column that
+          was constant in training does not change.
         - "salt_and_pepper": a cell takes the smallest or the largest training value of
           its column, with equal probability.
         - "gaussian": normal noise is added to every cell. With ``scaling="minmax"`` the
@@ -188,16 +193,16 @@ class DenoisingAutoencoderTransformer(TransformerMixin, BaseEstimator):
           and `rng` a :class:`numpy.random.Generator`. Categories are not corrupted.
         - None: no corruption. The network is then a plain autoencoder.
 
-        "salt_and_pepper" and "gaussian" swap categories. `noise_factor` is then the
-        probability of a swap; from 1.0 on, all categories are swapped.
+        "zero", "salt_and_pepper" and "gaussian" swap categories. `noise_factor` is then
+        the probability of a swap; from 1.0 on, all categories are swapped.
 
     noise_factor : float, array-like of shape (n_features,) or dict, default=0.2
         Strength of the corruption: one number for all columns, one for each column, or
         a dict by column name (or position). Columns that are not in the dict are not
-        corrupted. For "swap", "masking" and "salt_and_pepper" it is the probability, in
-        [0, 1], that a cell is corrupted. For "gaussian" it is the standard deviation of
-        the noise, in units of the scaled column. If you search only one parameter,
-        search this one.
+        corrupted. For "swap", "masking", "zero" and "salt_and_pepper" it is the
+        probability, in [0, 1], that a cell is corrupted. For "gaussian" it is the
+        standard deviation of the noise, in units of the scaled column. If you search
+        only one parameter, search this one.
 
     loss : {"squared_error", "absolute_error", "log_loss"}, default="squared_error"
         Error of a reconstructed number. The error of a reconstructed category is always

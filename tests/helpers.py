@@ -28,11 +28,12 @@ def make_cells(numeric, codes=None):
     return Cells(numeric, torch.as_tensor(np.asarray(codes), dtype=torch.int64))
 
 
-def make_columns(cells, bounded=False):
+def make_columns(cells, bounded=False, zero=0.0):
     """Summarize the numeric columns of cells."""
     low = cells.numeric.nan_to_num(torch.inf).amin(0)
     high = cells.numeric.nan_to_num(-torch.inf).amax(0)
-    return ColumnSummary(cells.numeric.nanmean(0), low, high, (), bounded)
+    center = cells.numeric.nanmean(0)
+    return ColumnSummary(center, low, high, torch.full_like(center, zero), (), bounded)
 
 
 def make_network(n_numeric, n_levels, **params):

@@ -20,6 +20,7 @@ from skorch.callbacks import (
 )
 
 from sklearn_dae import RepairedCellsDisplay
+from sklearn_dae._parameters import NOISE_NAMES
 
 FRAME = pd.DataFrame(np.random.default_rng(0).random((30, 3)), columns=list("abc"))
 
@@ -284,7 +285,7 @@ def test_one_column(small):
 
 
 @pytest.mark.parametrize("scaling", ["standard", "minmax", "quantile", None])
-@pytest.mark.parametrize("noise", ["swap", "masking", "salt_and_pepper", "gaussian"])
+@pytest.mark.parametrize("noise", NOISE_NAMES)
 def test_constant_and_all_missing_columns(small, scaling, noise):
     X = np.c_[FRAME, np.full(30, 7.1), np.full(30, np.nan)]
     dae = small(scaling=scaling, noise=noise).fit(X)

@@ -68,6 +68,7 @@ def test_later_calls_keep_the_columns_of_the_first_call(small, chunks):
         {},
         {"noise": ["masking", "gaussian"], "scaling": "quantile"},
         {"noise": "salt_and_pepper", "representation": "latent"},
+        {"noise": ["zero", "masking"], "scaling": "minmax"},
         {"network": tiny_network},
         {"random_state": np.random.RandomState(3)},
     ],

@@ -139,7 +139,7 @@ def test_partial_fit_over_partitions_equals_that_over_frames(frame, client):
     [
         (lambda part: part.drop(columns="c"), "- c"),
         (lambda part: part.assign(c="seven"), "Column 'c' must hold numbers"),
-        (lambda part: part.assign(kind=part["a"]), "Column 'kind' of dtype float64"),
+        (lambda part: part.assign(kind=part["a"]), "Column 'kind' has dtype float64"),
     ],
     ids=["missing", "text", "numbers"],
 )

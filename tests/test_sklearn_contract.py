@@ -33,6 +33,7 @@ ESTIMATORS = [
     DenoisingAutoencoderTransformer(max_iter=2),
     FAST(noise="swap"),
     FAST(noise="masking"),
+    FAST(noise="zero"),
     FAST(noise="salt_and_pepper"),
     FAST(noise="gaussian"),
     FAST(noise=["masking", "gaussian"]),

@@ -32,9 +32,10 @@ FORMATS = pytest.mark.parametrize(
 
 @FORMATS
 @pytest.mark.parametrize("scaling", ["standard", "minmax", None])
-def test_sparse_tables_give_what_dense_ones_give(small, counts, make, scaling):
-    # Swap draws donors in another way from sparse columns, masking draws none.
-    params = {"scaling": scaling, "noise": "masking", "early_stopping": True}
+# Swap draws donors in another way from sparse columns, these draw none.
+@pytest.mark.parametrize("noise", ["masking", "zero"])
+def test_sparse_tables_give_what_dense_ones_give(small, counts, make, scaling, noise):
+    params = {"scaling": scaling, "noise": noise, "early_stopping": True}
     dense = small(**params).fit(counts)
     dae = small(**params).fit(make(counts))
     np.testing.assert_allclose(dae.loss_curve_, dense.loss_curve_, rtol=1e-4)

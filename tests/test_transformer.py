@@ -463,3 +463,14 @@ def test_levels_that_print_alike_have_different_names(small, output):
     X["number"] = np.arange(60.0)
     Z = small().set_output(transform=output).fit(X).transform(X)
     assert len(set(Z.columns)) == Z.shape[1]
+
+
+def test_zero_repairs_cells_that_masking_leaves_wrong(small):
+    X = load_digits().data / 16
+    black = np.where(np.random.default_rng(0).random(X.shape) < 0.5, 0.0, X)
+    errors = {}
+    for noise in ("zero", "masking"):
+        dae = small(noise=noise, noise_factor=0.5, scaling=None, max_iter=40)
+        dae.set_params(n_components=64).fit(X)
+        errors[noise] = np.mean((dae.reconstruct(black) - X) ** 2)
+    assert errors["zero"] < 0.8 * errors["masking"]

@@ -105,11 +105,13 @@ class Codec:
     def summary(self):
         """Summarize the scaled columns for the training as a ColumnSummary."""
         mean, _, low, high = self.statistics_
-        scaled = self._scale(np.vstack([mean, low, high])).astype(np.float32)
+        bounded = self.scaling == "minmax"
+        zero = np.clip(0.0, low, high) if bounded else np.zeros_like(mean)
+        scaled = self._scale(np.vstack([mean, low, high, zero])).astype(np.float32)
         return ColumnSummary(
             *torch.from_numpy(scaled),
             tuple(torch.tensor(f, dtype=torch.float32) for f in self.frequencies_),
-            bounded=self.scaling == "minmax",
+            bounded,
         )
 
     def check_unit_range(self, statistics):

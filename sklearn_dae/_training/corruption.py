@@ -5,7 +5,7 @@ corrupted cells and a mask of the cells that it picked. It changes no argument.
 
 - `noise_factor` holds one number for each column, as Cells.
 - `donors` are the training rows that swap noise draws from.
-- `columns` gives the range of each numeric column.
+- `columns` gives the range of each numeric column, and the scaled value of 0.
 
 A missing cell stays missing, because there is no value to corrupt.
 """
@@ -89,6 +89,20 @@ def masking(
     return Cells(numeric, codes), picked
 
 
+def zero(
+    cells: Cells,
+    noise_factor: Cells,
+    donors: Donors,
+    columns: ColumnSummary,
+    generator: Generator,
+) -> tuple[Cells, Cells]:
+    """Set a number to 0 in the units of the table; swap a category."""
+    picked = _pick(cells, noise_factor, generator)
+    numeric = torch.where(picked.numeric, columns.zero, cells.numeric)
+    codes = _swap(cells.codes, picked.codes, donors.draw_codes, generator)
+    return Cells(numeric, codes), picked
+
+
 def salt_and_pepper(
     cells: Cells,
     noise_factor: Cells,
@@ -162,6 +176,7 @@ def custom(function: Callable[..., object]) -> Noise:
 NOISES: dict[str, Noise] = {
     "swap": swap,
     "masking": masking,
+    "zero": zero,
     "salt_and_pepper": salt_and_pepper,
     "gaussian": gaussian,
 }

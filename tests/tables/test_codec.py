@@ -57,6 +57,22 @@ def test_summary_describes_the_encoded_columns(holes, scaling):
     assert summary.bounded == (scaling == "minmax")
 
 
+@pytest.mark.parametrize("scaling", SCALINGS)
+def test_zero_of_the_summary_is_an_encoded_zero(scaling):
+    X = np.random.default_rng(0).normal([0.0, 7.0, -7.0, 3.0], [1, 1, 1, 0], (90, 4))
+    codec = fitted(X, scaling)
+    zero = codec.summary().zero
+    encoded = scaled(codec, np.zeros((1, 4)))[0]
+    if scaling == "minmax":
+        # 0 is below the range [0, 1] of the second column, and above that of the third.
+        assert encoded[1] < 0
+        assert encoded[2] > 1
+        encoded = encoded.clip(0, 1)
+    np.testing.assert_allclose(zero, encoded, atol=1e-6)
+    # Noise does not change the input of a constant column.
+    assert zero[3] == 0
+
+
 def test_columns_with_a_large_offset_keep_their_precision():
     X = 1.7e9 + np.random.default_rng(0).normal(size=(200, 1))
     codec = fitted(X)

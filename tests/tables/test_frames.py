@@ -345,8 +345,12 @@ def test_text_where_fit_saw_numbers(small):
 
 def test_noise_by_column_name_on_a_mixed_table(small):
     table = pandas_table()
-    noise = {"real": "gaussian", "text": ["masking", "swap"], "flag": "salt_and_pepper"}
-    factor = {"real": 2.0, "text": 0.5, "flag": 0.3}
+    noise = {
+        "real": ["gaussian", "zero"],
+        "text": ["masking", "swap", "zero"],
+        "flag": "salt_and_pepper",
+    }
+    factor = {"real": 0.9, "text": 0.5, "flag": 0.3}
     dae = small(noise=noise, noise_factor=factor).fit(table)
     assert np.isfinite(dae.loss_curve_).all()
     with pytest.raises(ValueError, match=r"'masking' .* at most 1. Got 1.5"):

@@ -13,6 +13,7 @@ from sklearn_dae._training.corruption import (
     masking,
     salt_and_pepper,
     swap,
+    zero,
 )
 
 from ..helpers import make_cells, make_columns
@@ -40,7 +41,7 @@ def cells():
     return make_cells(np.c_[number, number], np.c_[code, code])
 
 
-@pytest.mark.parametrize("noise", [swap, masking, salt_and_pepper])
+@pytest.mark.parametrize("noise", [swap, masking, zero, salt_and_pepper])
 @pytest.mark.parametrize("seed", SEEDS)
 def test_each_column_is_corrupted_at_its_own_rate(cells, noise, seed):
     noise_factor = factor([0.1, 0.5], [0.0, 0.3])
@@ -96,6 +97,17 @@ def test_masking_hides_cells_as_if_they_were_missing(cells):
         assert torch.equal(missing, mask)
 
 
+def test_zero_sets_numbers_to_the_scaled_zero_of_their_column(cells):
+    columns = make_columns(cells)._replace(zero=torch.tensor([-3.0, 0.25]))
+    generator = torch.Generator().manual_seed(0)
+    noisy, corrupted = zero(
+        cells, factor([0.5] * 2, [0.5] * 2), cells, columns, generator
+    )
+    picked = torch.where(corrupted.numeric, columns.zero, cells.numeric)
+    assert torch.equal(noisy.numeric, picked)
+    assert not (noisy.codes < 0).any()
+
+
 @pytest.mark.parametrize("seed", SEEDS)
 def test_salt_and_pepper_sets_minimum_and_maximum_equally_often(cells, seed):
     columns = make_columns(cells)
@@ -130,7 +142,7 @@ def test_gaussian_noise_is_clipped_only_to_a_known_range():
     assert free.numeric.max() > 1.5
 
 
-@pytest.mark.parametrize("noise", [salt_and_pepper, gaussian])
+@pytest.mark.parametrize("noise", [zero, salt_and_pepper, gaussian])
 def test_categories_are_swapped_where_a_noise_is_for_numbers_only(cells, noise):
     noisy, corrupted = corrupt(noise, cells, factor([0.0, 0.0], [0.3, 0.0]))
     changed = noisy.codes != cells.codes
