@@ -311,8 +311,10 @@ class DenoisingAutoencoderTransformer(TransformerMixin, BaseEstimator):
         generator is neither used nor changed.
 
     verbose : bool or int, default=False
-        Whether to show progress. 1 or True shows one live line, with the losses and the
-        remaining time. 2 prints one line per epoch.
+        Whether to show progress. 1 or True shows one live line on the standard error
+        stream, with the losses and the remaining time. In worker processes, for example
+        of a search with ``n_jobs=2``, it prints a line every ten seconds and one at the
+        end, each with the number of the process. 2 prints one line per epoch.
 
     Attributes
     ----------
@@ -495,6 +497,36 @@ class DenoisingAutoencoderTransformer(TransformerMixin, BaseEstimator):
         self.device = device
         self.random_state = random_state
         self.verbose = verbose
+
+    def set_params(self, **params):
+        """Set parameters of the transformer, and of its `network` if that has any.
+
+        Parameters
+        ----------
+        **params : dict
+            Parameters by name. ``network__width`` is the parameter ``width`` of
+            `network`.
+
+        Returns
+        -------
+        self : object
+            The transformer.
+
+        Raises
+        ------
+        ValueError
+            If there is no such parameter.
+        """
+        own = {**self.get_params(deep=False), **params}
+        for name in params:
+            outer, _, inner = name.partition("__")
+            if inner and outer in own and not hasattr(own[outer], "set_params"):
+                raise ValueError(
+                    f"{name!r} cannot be set, because {outer}={own[outer]!r} has no "
+                    f"parameters. Only an object with set_params has, such as "
+                    f"network=ConvNetwork(image_shape). Set {outer!r} to one first."
+                )
+        return super().set_params(**params)
 
     @own_settings()
     @_fit_context(prefer_skip_nested_validation=True)

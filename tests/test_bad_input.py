@@ -19,8 +19,10 @@ from skorch.callbacks import (
     ParamMapper,
 )
 
-from sklearn_dae import RepairedCellsDisplay
+from sklearn_dae import ConvNetwork, RepairedCellsDisplay
 from sklearn_dae._parameters import NOISE_NAMES
+
+from .helpers import tiny_network
 
 FRAME = pd.DataFrame(np.random.default_rng(0).random((30, 3)), columns=list("abc"))
 
@@ -443,3 +445,32 @@ def test_inverse_transform_refuses_a_table(small):
     dae = small().fit(frame)
     with pytest.raises(ValueError, match="X has 2 features, but inverse_transform"):
         dae.inverse_transform(frame)
+
+
+@pytest.mark.parametrize("network", ["mlp", tiny_network])
+@pytest.mark.parametrize(
+    "name", ["network__channels", "noise__p", "hidden_layer_sizes__n"]
+)
+def test_parameters_of_what_has_none_are_refused(small, network, name):
+    outer = name.partition("__")[0]
+    dae = small(network=network)
+    with pytest.raises(ValueError, match=f"'{name}' cannot be set, because {outer}="):
+        dae.set_params(**{name: 1})
+    with pytest.raises(ValueError, match="Invalid parameter 'unknown'"):
+        dae.set_params(unknown__p=1)
+
+
+def test_parameters_of_a_network_may_be_set_together_with_it(small):
+    network = ConvNetwork((1, 1, 3))
+    dae = small().set_params(network__channels=(4,), network=network)
+    assert dae.network.channels == (4,)
+    with pytest.raises(ValueError, match=r"because network='mlp' has no parameters"):
+        dae.set_params(network="mlp", network__channels=(4,))
+
+
+@pytest.mark.parametrize("method", ["predict", "predict_proba", "forward"])
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_the_net_refuses_rows_of_a_table(small, table, method, dtype):
+    net = small().fit(table).net_
+    with pytest.raises(TypeError, match=r"scaled cells.*transform, reconstruct"):
+        getattr(net, method)(table.astype(dtype))

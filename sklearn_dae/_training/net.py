@@ -6,10 +6,12 @@ This is the only file that imports skorch.
 from __future__ import annotations
 
 import math
+import os
 import sys
 from collections.abc import Callable, Sequence
 from copy import deepcopy
 from dataclasses import dataclass
+from multiprocessing import current_process
 from typing import Any, Literal, NamedTuple
 
 import torch
@@ -121,6 +123,23 @@ class BestWeights(Callback):
             net.module_.load_state_dict(self.state_)
 
 
+class WholeLines:
+    """A stream that writes each state of a live line as a line of its own.
+
+    Worker processes share the terminal. The live lines of two of them would overwrite
+    each other.
+    """
+
+    def write(self, text: str) -> None:
+        """Write one line, in one call, so that other processes do not divide it."""
+        if text.strip():
+            sys.stderr.write(f"process {os.getpid()}: {text.strip()}\n")
+
+    def flush(self) -> None:
+        """Write what is left in the buffer."""
+        sys.stderr.flush()
+
+
 class ProgressLine(Callback):
     """Show one live line with the epochs, the losses and the time left."""
 
@@ -129,11 +148,15 @@ class ProgressLine(Callback):
         # only if needed.
         from tqdm.auto import notebook_tqdm, std_tqdm, tqdm
 
-        # A terminal overwrites the line. A log file keeps all its states, so write few.
-        live = notebook_tqdm is not std_tqdm or sys.stderr.isatty()
-        self.line_ = tqdm(
-            total=net.max_epochs, unit="epoch", mininterval=0.1 if live else 10.0
-        )
+        options: dict[str, Any] = {"total": net.max_epochs, "unit": "epoch"}
+        if sys.stderr is None:  # A program without a console, such as pythonw.
+            self.line_ = std_tqdm(**options, disable=True)
+        elif current_process().name != "MainProcess":
+            self.line_ = std_tqdm(**options, file=WholeLines(), mininterval=10.0)
+        else:
+            # A terminal overwrites the line. A log file keeps all its states.
+            live = notebook_tqdm is not std_tqdm or sys.stderr.isatty()
+            self.line_ = tqdm(**options, mininterval=0.1 if live else 10.0)
 
     def on_epoch_end(self, net: NeuralNet, **kwargs: Any) -> None:
         losses = {"loss": net.history[-1, "train_loss"]}
@@ -190,6 +213,11 @@ class AutoencoderNet(NeuralNet):
             group["lr"] = self.lr * (0.5 + 0.5 * math.cos(math.pi * fraction))
 
     def get_iterator(self, dataset: CorruptibleRows, training: bool = False) -> Any:
+        if not isinstance(dataset, CorruptibleRows):
+            raise TypeError(
+                "'net_' takes scaled cells, not rows of a table. Call a method of the "
+                "transformer instead: transform, reconstruct or impute."
+            )
         if not training:
             return FixedBatches(dataset, self.batch_size)
         cells = self.module_.cells

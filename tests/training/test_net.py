@@ -1,5 +1,8 @@
 """The skorch net: its learning rate and its callbacks."""
 
+import re
+import subprocess
+import sys
 from copy import deepcopy
 
 import numpy as np
@@ -107,3 +110,32 @@ def test_callbacks_see_the_last_epoch_before_early_stopping(table):
     stopping = {"early_stopping": True, "tol": 10.0, "n_iter_no_change": 2}
     dae = small(callbacks=[keep], **stopping).fit(table)
     assert len(keep.states) == dae.n_iter_ == 3
+
+
+@pytest.mark.parametrize("early_stopping", [False, True])
+def test_progress_without_a_standard_error_stream(table, monkeypatch, early_stopping):
+    monkeypatch.setattr(sys, "stderr", None)
+    params = {"early_stopping": early_stopping, "random_state": 0}
+    dae = small(verbose=1, **params).fit(table)
+    assert dae.loss_curve_ == small(**params).fit(table).loss_curve_
+
+
+SEARCH = """
+import numpy as np
+from sklearn.model_selection import GridSearchCV
+from sklearn_dae import DenoisingAutoencoderTransformer
+
+X = np.random.default_rng(0).normal(size=(60, 4))
+dae = DenoisingAutoencoderTransformer(8, hidden_layer_sizes=8, max_iter=5, verbose=1)
+search = GridSearchCV(dae, {"noise_factor": [0.1, 0.3]}, cv=2, n_jobs=2, refit=False)
+search.fit(X)
+"""
+
+
+def test_worker_processes_print_whole_lines():
+    command = [sys.executable, "-c", SEARCH]
+    found = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert "\r" not in found.stderr
+    lines = [line for line in found.stderr.splitlines() if "5/5" in line]
+    assert len(lines) == 4
+    assert all(re.fullmatch(r"process \d+: 100%.*best=0?\.?\d.*", x) for x in lines)
