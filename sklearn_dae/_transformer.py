@@ -319,7 +319,9 @@ class DenoisingAutoencoderTransformer(TransformerMixin, BaseEstimator):
     Attributes
     ----------
     net_ : skorch.NeuralNet
-        The trained network. It can predict, but not continue training.
+        The trained network. It can predict, but not continue training. ``net_.history``
+        has one dict for each epoch of the last call, with all that callbacks recorded,
+        such as the values of an `EpochScoring`.
 
     n_iter_ : int
         Number of epochs, over all calls of `fit` with `warm_start` and of

@@ -12,6 +12,7 @@ from sklearn.exceptions import ConvergenceWarning, NotFittedError
 from skorch.callbacks import (
     BatchScoring,
     Callback,
+    Checkpoint,
     EarlyStopping,
     EpochScoring,
     Freezer,
@@ -82,7 +83,11 @@ FRAME = pd.DataFrame(np.random.default_rng(0).random((30, 3)), columns=list("abc
             "cannot score batches.* Use an EpochScoring",
         ),
         ({"callbacks": [EpochScoring("r2")]}, r"scoring\(net, X, y=None\).* Got 'r2'"),
-        ({"callbacks": [EarlyStopping()]}, "monitors 'valid_loss', .*early_stopping"),
+        (
+            {"callbacks": [EarlyStopping()]},
+            "monitors 'valid_loss', .*or .*'train_loss'",
+        ),
+        ({"callbacks": [Checkpoint()]}, "'valid_loss_best', .*or .*'train_loss_best'"),
         ({"device": "meta"}, "'device' .* such as 'cpu'. Got 'meta'"),
         ({"device": "abacus"}, "'device' .* such as 'cpu'. Got 'abacus'"),
         ({"device": "hpu"}, "'device' .* Got 'hpu': .* Set device='cpu'"),

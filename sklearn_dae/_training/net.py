@@ -25,6 +25,7 @@ from skorch.callbacks import (
     ParamMapper,
 )
 from skorch.helper import predefined_split
+from skorch.history import History as EpochHistory
 from skorch.utils import get_map_location, noop
 from torch import Tensor, nn
 
@@ -183,6 +184,9 @@ class AutoencoderNet(NeuralNet):
     number makes the processor wait for a GPU.
     """
 
+    smallest_loss_: float
+    n_updates_: int
+
     def run_single_epoch(
         self,
         iterator: Any,
@@ -196,16 +200,23 @@ class AutoencoderNet(NeuralNet):
             return
         self.module_.train()
         losses = []
-        # The history already has an entry for this epoch.
-        n_before = (len(self.history) - 1) * len(iterator)
-        for update, batch in enumerate(iterator, n_before):
+        for batch in iterator:
             if not self.optimizer_.averages:
-                self._set_learning_rate(update / (self.max_epochs * len(iterator)))
+                self._set_learning_rate(
+                    self.n_updates_ / (self.max_epochs * len(iterator))
+                )
+            self.n_updates_ += 1
             self.notify("on_batch_begin", batch=batch, training=True)
             step = step_fn(batch, **fit_params)
             losses.append(step["loss"])
             self.notify("on_batch_end", batch=batch, training=True, **step)
-        self.history.record(prefix + "_loss", float(torch.stack(losses).mean()))
+        self._record_loss(float(torch.stack(losses).mean()))
+
+    def _record_loss(self, loss: float) -> None:
+        """Record the training loss, and whether it is the smallest one of this call."""
+        self.history.record("train_loss", loss)
+        self.history.record("train_loss_best", loss < self.smallest_loss_)
+        self.smallest_loss_ = min(loss, self.smallest_loss_)
 
     def _set_learning_rate(self, fraction: float) -> None:
         """Set the learning rate after this fraction of all updates."""
@@ -231,6 +242,9 @@ class AutoencoderNet(NeuralNet):
             if isinstance(module, DenoisingAutoencoder)
             else Autograd(module.repair, gradients)
         )
+        # Of this call. A callback may fill the history with epochs of previous calls.
+        self.n_updates_ = 0
+        self.smallest_loss_ = math.inf
         return self
 
     @torch.no_grad()
@@ -247,9 +261,12 @@ class AutoencoderNet(NeuralNet):
         return {"loss": loss, "y_pred": output.clone()}
 
     def trim_for_prediction(self) -> None:
+        epochs = list(self.history)
+        # This clears the history.
         super().trim_for_prediction()
+        self.history.extend(epochs)
         # It holds the memory of a batch.
-        del self.passes_
+        del self.passes_, self.n_updates_, self.smallest_loss_
         unshare_parameters(self.module_)
         draw_from(self.module_, None)
 
@@ -310,7 +327,8 @@ def check_callbacks(callbacks: Sequence[Any] | None, early_stopping: bool) -> No
             raise ValueError(
                 f"{item!r} among 'callbacks' monitors {monitor!r}, but without "
                 f"early_stopping=True there are no validation rows. Set "
-                f"early_stopping=True, or let the callback monitor 'train_loss'."
+                f"early_stopping=True, or let the callback monitor "
+                f"{monitor.replace('valid', 'train')!r}."
             )
 
 
@@ -409,19 +427,29 @@ def run(net: AutoencoderNet, rows: CorruptibleRows) -> History:
                 isinstance(callback, DivergenceCheck) and callback.is_in_epoch_
                 for callback in callbacks
             )
+        # A Checkpoint with load_best=True cuts the history at the end.
+        epochs = list(net.history)
         # After no epoch, callbacks would fail, because there is no loss.
-        if net.history:
+        if epochs:
             net.notify("on_train_end", X=rows, y=None)
     finally:
         # skorch does not notify callbacks after an error.
         for callback in callbacks:
             if isinstance(callback, ProgressLine):
                 callback.close()
+    net.history_ = EpochHistory(_complete(epochs))
     return History(_losses(net, "train_loss"), _losses(net, "valid_loss"), interrupted)
 
 
+def _complete(epochs: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Return what was recorded by epoch, without epochs that Ctrl-C interrupted."""
+    return [
+        {name: value for name, value in epoch.items() if name != "batches"}
+        for epoch in epochs
+        if "train_loss" in epoch
+    ]
+
+
 def _losses(net: AutoencoderNet, name: str) -> list[float]:
-    """List the losses of all complete epochs."""
-    # An epoch that Ctrl-C interrupted has no training loss.
-    trained = [epoch for epoch in net.history if "train_loss" in epoch]
-    return [float(epoch.get(name, math.nan)) for epoch in trained]
+    """List the losses of all epochs."""
+    return [float(epoch.get(name, math.nan)) for epoch in net.history]

@@ -1,5 +1,6 @@
 """The skorch net: its learning rate and its callbacks."""
 
+import pickle
 import re
 import subprocess
 import sys
@@ -8,12 +9,18 @@ from copy import deepcopy
 import numpy as np
 import pytest
 import torch
-from skorch.callbacks import Callback, GradientNormClipping
+from skorch.callbacks import (
+    Callback,
+    Checkpoint,
+    EpochScoring,
+    GradientNormClipping,
+    LoadInitState,
+)
 
 from ..helpers import small
 
 
-def test_learning_rate_falls_along_half_a_cosine(table):
+def test_learning_rate_falls_along_half_a_cosine(table, tmp_path):
     class Rates(Callback):
         def on_train_begin(self, net, **kwargs):
             self.seen = []
@@ -21,11 +28,18 @@ def test_learning_rate_falls_along_half_a_cosine(table):
         def on_batch_end(self, net, **kwargs):
             self.seen.append(net.optimizer_.param_groups[0]["lr"])
 
-    rates = Rates()
-    dae = small(max_iter=3, batch_size=30, learning_rate_init=0.1, callbacks=[rates])
-    dae.fit(table)
-    expected = 0.05 * (1 + np.cos(np.pi * np.arange(12) / 12))
-    np.testing.assert_allclose(rates.seen, expected)
+    checkpoint = Checkpoint(
+        monitor="train_loss_best", f_pickle=None, dirname=str(tmp_path)
+    )
+    # The second fit continues from the best epoch of the first one.
+    for _ in range(2):
+        rates = Rates()
+        callbacks = [checkpoint, LoadInitState(checkpoint), rates]
+        dae = small(max_iter=3, batch_size=30, learning_rate_init=0.1)
+        dae.set_params(callbacks=callbacks).fit(table)
+        expected = 0.05 * (1 + np.cos(np.pi * np.arange(12) / 12))
+        np.testing.assert_allclose(rates.seen, expected)
+    assert 3 < dae.n_iter_ == len(dae.net_.history)
 
 
 def test_callbacks_may_keep_predictions(table):
@@ -139,3 +153,25 @@ def test_worker_processes_print_whole_lines():
     lines = [line for line in found.stderr.splitlines() if "5/5" in line]
     assert len(lines) == 4
     assert all(re.fullmatch(r"process \d+: 100%.*best=0?\.?\d.*", x) for x in lines)
+
+
+@pytest.mark.parametrize("early_stopping", [False, True])
+def test_the_history_keeps_what_was_recorded_by_epoch(table, tmp_path, early_stopping):
+    prefix = "valid" if early_stopping else "train"
+    callbacks = [
+        EpochScoring(
+            lambda net, X, y=None: len(net.history), name="one", on_train=True
+        ),
+        # The best of these losses is that of the first epoch, and is loaded.
+        Checkpoint(f"{prefix}_loss_best", dirname=str(tmp_path), load_best=True),
+    ]
+    params = {"learning_rate_init": 2.0, "early_stopping": early_stopping}
+    dae = small(callbacks=callbacks, **params).fit(table)
+    history = pickle.loads(pickle.dumps(dae.net_)).history
+    assert history[:, "one"] == [1, 2, 3, 4, 5]
+    assert dae.n_iter_ == len(dae.loss_curve_) == 5
+    assert history[:, "train_loss"] == dae.loss_curve_
+    losses = history[:, f"{prefix}_loss"]
+    is_best = [loss < min([*losses[:k], np.inf]) for k, loss in enumerate(losses)]
+    assert history[:, f"{prefix}_loss_best"] == history[:, "event_cp"] == is_best
+    assert not is_best[-1]
