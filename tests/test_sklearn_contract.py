@@ -222,6 +222,6 @@ def test_the_html_representation_links_to_the_documentation(table):
     if scikit_learn >= (1, 9):
         for name in ("loss_curve_", "net_"):
             assert f"{page}#:~:text={name},-" in html
-        assert "Smallest validation loss with" in html
+        assert "Validation loss of the weights with" in html
     api = (Path(__file__).parent.parent / "docs" / "api.rst").read_text()
     assert ":toctree: generated/" in api
