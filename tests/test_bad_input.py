@@ -227,19 +227,7 @@ def test_inverse_transform_of_another_width(small):
         small().fit(FRAME).inverse_transform(np.ones((2, 5)))
 
 
-@pytest.mark.parametrize(
-    "method",
-    [
-        "transform",
-        "inverse_transform",
-        "reconstruct",
-        "impute",
-        "score",
-        "score_samples",
-        "cell_errors",
-        "get_feature_names_out",
-    ],
-)
+@pytest.mark.parametrize("method", [*METHODS[2:], "get_feature_names_out"])
 def test_unfitted_transformers_are_refused(small, method):
     arguments = [] if method == "get_feature_names_out" else [FRAME]
     with pytest.raises(NotFittedError):

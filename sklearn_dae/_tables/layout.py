@@ -178,10 +178,10 @@ class Layout:
             # A few unseen levels are normal, so one known level is enough.
             if not observed.any() or (table.codes[observed, k] != UNSEEN).any():
                 continue
-            column = X[X.columns[position]]
+            column = frames.column(X, position)
             types = self.levels_[k].types_of(frames.values(column))
             if not types & self.levels_[k].types:
-                before = self.template_[self.template_.columns[position]]
+                before = frames.column(self.template_, position)
                 raise ValueError(
                     f"Column {self.label(position)!r} has dtype {column.dtype} and "
                     f"none of the categories seen in fit, where its dtype was "
@@ -347,7 +347,7 @@ class Layout:
 def _values(X, position):
     """List the cells of one column of an array or a DataFrame as Python objects."""
     if frames.is_frame(X):
-        return frames.values(X[X.columns[position]])
+        return frames.values(frames.column(X, position))
     return X[:, position].tolist()
 
 
