@@ -157,12 +157,12 @@ class ColumnSummary(NamedTuple):
     center, low, high : Tensor of shape (n_numeric,), float32
         Mean, minimum and maximum of each numeric column, scaled.
     zero : Tensor of shape (n_numeric,), float32
-        Scaled value of 0 in the units of the table. If `bounded`, the nearest value
-        between `low` and `high`.
+        Scaled value of 0 in the units of the table. With ``scaling="minmax"``, the
+        nearest value between `low` and `high`.
     frequencies : tuple of n_categorical Tensors of shape (n_levels,), float32
         Relative frequencies of the levels of each categorical column.
     bounded : bool
-        Whether noise must keep numbers between `low` and `high`.
+        Whether gaussian noise must keep numbers between `low` and `high`.
     """
 
     center: Tensor

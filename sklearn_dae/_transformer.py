@@ -180,8 +180,9 @@ class DenoisingAutoencoderTransformer(TransformerMixin, BaseEstimator):
           was constant in training does not change.
         - "salt_and_pepper": a cell takes the smallest or the largest training value of
           its column, with equal probability.
-        - "gaussian": normal noise is added to every cell. With ``scaling="minmax"`` the
-          result is clipped to the valid range [0, 1].
+        - "gaussian": normal noise is added to every cell. With ``scaling="minmax"`` and
+          with ``scaling=None`` the result is clipped to the training range of the
+          column.
         - list of such names, or callables: applied in turn. `noise_factor` holds for
           all of them.
         - dict from column name (or position) to a name or a list of names. Columns

@@ -4,6 +4,7 @@ import numpy as np
 import pandas as pd
 import polars as pl
 import pytest
+import torch
 from sklearn.datasets import load_digits
 from sklearn.decomposition import PCA
 from sklearn.preprocessing import StandardScaler
@@ -244,6 +245,38 @@ def test_losses_fall_and_do_not_depend_on_the_units(small, table):
     assert dae.loss_curve_[-1] < 0.9 * dae.loss_curve_[0]
     scaled = small(max_iter=40).fit(table * 1e6 - 5)
     np.testing.assert_allclose(scaled.loss_curve_, dae.loss_curve_, rtol=1e-3)
+
+
+@pytest.mark.parametrize("loss", ["squared_error", "log_loss"])
+@pytest.mark.parametrize("scaling", [None, "minmax"])
+def test_gaussian_noise_keeps_the_range_of_pixels(small, loss, scaling):
+    seen = []
+
+    class Encoder(torch.nn.Identity):
+        def forward(self, x):
+            if len(x) == 50:  # `fit` tries the network on other rows first.
+                seen.append(x.detach().clone())
+            return x
+
+    def network(n_inputs, n_components):
+        return Encoder(), torch.nn.Linear(n_inputs, n_inputs)
+
+    X = np.random.default_rng(0).uniform(0, 1, (200, 5))
+    small(
+        n_components=5,
+        network=network,
+        noise="gaussian",
+        noise_factor=2.0,
+        scaling=scaling,
+        loss=loss,
+        batch_size=50,
+    ).fit(X)
+    # Inputs are numbers minus the means of the columns.
+    inputs = torch.cat(seen).numpy() + X.mean(0)
+    assert inputs.min() > -0.02
+    assert inputs.max() < 1.02
+    assert (inputs < 0.02).mean() > 0.1
+    assert (inputs > 0.98).mean() > 0.1
 
 
 def test_early_stopping_restores_the_best_weights(small, table):

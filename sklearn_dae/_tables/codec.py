@@ -105,13 +105,14 @@ class Codec:
     def summary(self):
         """Summarize the scaled columns for the training as a ColumnSummary."""
         mean, _, low, high = self.statistics_
-        bounded = self.scaling == "minmax"
-        zero = np.clip(0.0, low, high) if bounded else np.zeros_like(mean)
+        is_unit_range = self.scaling == "minmax"
+        zero = np.clip(0.0, low, high) if is_unit_range else np.zeros_like(mean)
         scaled = self._scale(np.vstack([mean, low, high, zero])).astype(np.float32)
         return ColumnSummary(
             *torch.from_numpy(scaled),
             tuple(torch.tensor(f, dtype=torch.float32) for f in self.frequencies_),
-            bounded,
+            # Numbers that are not scaled have a natural range, as pixels have.
+            bounded=is_unit_range or self.scaling is None,
         )
 
     def check_unit_range(self, statistics):

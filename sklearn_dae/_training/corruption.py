@@ -131,7 +131,10 @@ def gaussian(
     noise = torch.empty_like(cells.numeric).normal_(generator=generator)
     numeric = torch.addcmul(cells.numeric, noise, noise_factor.numeric)
     if columns.bounded:
-        numeric = numeric.clamp(columns.low, columns.high)
+        # Later rows of `partial_fit` may be outside the range of the first call.
+        low = torch.minimum(cells.numeric, columns.low)
+        high = torch.maximum(cells.numeric, columns.high)
+        numeric = numeric.clamp(low, high)
     codes = _swap(cells.codes, picked.codes, donors.draw_codes, generator)
     # Noise is added to all numbers, not only to the picked ones.
     disturbed = (noise_factor.numeric > 0) & ~cells.numeric.isnan()

@@ -54,7 +54,7 @@ def test_summary_describes_the_encoded_columns(holes, scaling):
     np.testing.assert_allclose(summary.high, np.nanmax(numeric, axis=0), atol=1e-5)
     if scaling != "quantile":
         np.testing.assert_allclose(summary.center, np.nanmean(numeric, 0), atol=1e-5)
-    assert summary.bounded == (scaling == "minmax")
+    assert summary.bounded == (scaling in ("minmax", None))
 
 
 @pytest.mark.parametrize("scaling", SCALINGS)

@@ -142,6 +142,16 @@ def test_gaussian_noise_is_clipped_only_to_a_known_range():
     assert free.numeric.max() > 1.5
 
 
+def test_gaussian_noise_keeps_rows_outside_the_range_of_the_first_call():
+    donors = make_cells(np.linspace(0, 1, 500)[:, None])
+    outside = make_cells([[-3.0], [5.0], [np.nan]] * 100)
+    noisy, _ = corrupt(gaussian, outside, factor([9.0]), donors=donors, bounded=True)
+    low, high, missing = noisy.numeric.view(100, 3).T
+    assert (low.min(), low.max()) == (-3.0, 1.0)
+    assert (high.min(), high.max()) == (0.0, 5.0)
+    assert missing.isnan().all()
+
+
 @pytest.mark.parametrize("noise", [zero, salt_and_pepper, gaussian])
 def test_categories_are_swapped_where_a_noise_is_for_numbers_only(cells, noise):
     noisy, corrupted = corrupt(noise, cells, factor([0.0, 0.0], [0.3, 0.0]))
