@@ -82,6 +82,15 @@ def check_partial_fit(loss: str, previous_loss: str) -> None:
         )
 
 
+def check_validation_rows(X_val: Any, early_stopping: bool) -> None:
+    """Raise ValueError if there are validation rows that would not be used."""
+    if X_val is not None and not early_stopping:
+        raise ValueError(
+            "X_val holds validation rows for early stopping, but early_stopping=False. "
+            "Set early_stopping=True, or call fit without X_val."
+        )
+
+
 def check_validation_fraction(validation_fraction: float, n_rows: int) -> None:
     """Raise ValueError if no row is left for training."""
     # train_test_split rounds the number of validation rows up, too.

@@ -38,6 +38,7 @@ from ._parameters import (
     check_loss,
     check_partial_fit,
     check_validation_fraction,
+    check_validation_rows,
     find_categorical,
     positive_integers,
     resolve_batch_size,
@@ -269,14 +270,14 @@ class DenoisingAutoencoderTransformer(TransformerMixin, BaseEstimator):
 
     early_stopping : bool, default=False
         Whether to stop training when the loss on validation rows no longer falls.
-        `validation_fraction` of the rows are set aside as validation rows. The weights
-        with the smallest validation loss are restored. The validation rows have the
-        same corruption in all epochs. Scales and levels are learned from all rows.
-        `partial_fit` does not support it.
+        `validation_fraction` of the rows are set aside as validation rows, unless `fit`
+        gets `X_val`. The weights with the smallest validation loss are restored. The
+        validation rows have the same corruption in all epochs. Scales and levels are
+        learned from all rows of `X`. `partial_fit` does not support it.
 
     validation_fraction : float, default=0.1
         Fraction of the rows to set aside, in (0, 1). Only used when `early_stopping` is
-        True.
+        True and `fit` gets no `X_val`.
 
     n_iter_no_change : int, default=20
         Training stops when the validation loss has not fallen by at least `tol` for
@@ -533,7 +534,7 @@ class DenoisingAutoencoderTransformer(TransformerMixin, BaseEstimator):
 
     @own_settings()
     @_fit_context(prefer_skip_nested_validation=True)
-    def fit(self, X, y=None):
+    def fit(self, X, y=None, *, X_val=None):
         """Learn the columns and train the network.
 
         Parameters
@@ -544,6 +545,13 @@ class DenoisingAutoencoderTransformer(TransformerMixin, BaseEstimator):
             rows at a time.
         y : Ignored
             Not used, present for API consistency by convention.
+        X_val : array-like, sparse matrix or DataFrame of shape (n_val, n_features), \
+                default=None
+            Validation rows for `early_stopping`, such as rows of other groups or of a
+            later time. Scales and levels are learned from `X` only. If None,
+            `validation_fraction` of the rows of `X` are set aside. In a
+            :class:`~sklearn.pipeline.Pipeline`, the steps before transform these rows,
+            too, with ``Pipeline(..., transform_input=["X_val"])``.
 
         Returns
         -------
@@ -553,12 +561,13 @@ class DenoisingAutoencoderTransformer(TransformerMixin, BaseEstimator):
         Raises
         ------
         ValueError
-            If a parameter or `X` is invalid.
+            If a parameter, `X` or `X_val` is invalid, or if `X_val` is passed without
+            ``early_stopping=True``.
         FloatingPointError
             If training diverges, so that the loss is not finite.
         """
         fitted = self._snapshot()
-        fitted._fit(X)
+        fitted._fit(X, X_val)
         self.__dict__ = vars(fitted)
         return self
 
@@ -883,13 +892,14 @@ class DenoisingAutoencoderTransformer(TransformerMixin, BaseEstimator):
         snapshot.__dict__ = vars(self).copy()
         return snapshot
 
-    def _fit(self, X):
+    def _fit(self, X, X_val):
         self._check_parameters()
+        check_validation_rows(X_val, self.early_stopping)
         random_state = check_random_state(self.random_state)
         goes_on = self.warm_start and hasattr(self, "net_")
         codec, table = self._learn_table(X, random_state, goes_on)
         noises = self._resolve_noises(codec.layout)
-        train, valid = self._split(codec, table, random_state)
+        train, valid = self._split(codec, table, X_val, random_state)
         # Free the numbers in the table's own units before training.
         del table
         parameters = self._training_parameters(train.n_rows, _seed(random_state))
@@ -969,10 +979,12 @@ class DenoisingAutoencoderTransformer(TransformerMixin, BaseEstimator):
             layout.categorical_,
         )
 
-    def _split(self, codec, table, random_state):
+    def _split(self, codec, table, X_val, random_state):
         """Return the cells of the training rows, and of the validation rows or None."""
         if not self.early_stopping:
             return codec.encode(table), None
+        if X_val is not None:
+            return codec.encode(table), codec.encode(self._read_val(X_val, codec))
         check_validation_fraction(self.validation_fraction, len(table))
         train_rows, valid_rows = train_test_split(
             np.arange(len(table)),
@@ -1046,6 +1058,18 @@ class DenoisingAutoencoderTransformer(TransformerMixin, BaseEstimator):
         X = self._validate(X, has_categories, min_samples=min_samples)
         table = layout.read(X)
         layout.check_levels(X, table)
+        return table
+
+    def _read_val(self, X_val, codec):
+        """Return the validated Table of the validation rows."""
+        self._layout = codec.layout
+        try:
+            table = self._read(X_val)
+            if self.loss == "log_loss":
+                codec.check_unit_range(ColumnStatistics.of(table.numeric))
+        except (TypeError, ValueError) as error:
+            # The message says X, as messages about all other tables do.
+            raise type(error)(f"X_val cannot be used: {error}") from error
         return table
 
     def _training_parameters(self, n_rows, seed, incremental=False):

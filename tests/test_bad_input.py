@@ -203,6 +203,29 @@ def test_validation_rows_must_leave_training_rows(small):
         dae.fit(FRAME)
 
 
+@pytest.mark.parametrize(
+    ("params", "X_val", "message"),
+    [
+        ({}, FRAME, "X_val holds validation rows for early stopping, but early_sto"),
+        ({"early_stopping": True}, FRAME.iloc[:, :2], "X_val cannot be used: .*feat"),
+        ({"early_stopping": True}, FRAME.iloc[:0], "X_val cannot be used: .*0 sample"),
+        ({"early_stopping": True}, FRAME + np.inf, "X_val cannot be used: .*infinity"),
+        (
+            {"early_stopping": True, "loss": "log_loss", "scaling": "minmax"},
+            FRAME + 1e6,
+            "X_val cannot be used: loss='log_loss' needs values in",
+        ),
+    ],
+)
+def test_validation_rows_that_cannot_be_used(small, params, X_val, message):
+    dae = small().fit(FRAME)
+    before = dae.transform(FRAME)
+    dae.set_params(**params)
+    with pytest.raises(ValueError, match=message):
+        dae.fit(FRAME, X_val=X_val)
+    assert (dae.transform(FRAME) == before).all()
+
+
 def test_column_names_must_be_unique(small):
     frame = FRAME.set_axis(["a", "b", "a"], axis=1)
     with pytest.raises(

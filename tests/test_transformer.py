@@ -5,8 +5,11 @@ import pandas as pd
 import polars as pl
 import pytest
 import torch
+from scipy import sparse
+from sklearn import config_context
 from sklearn.datasets import load_digits
 from sklearn.decomposition import PCA
+from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import StandardScaler
 from skorch.callbacks import Callback, EpochScoring
 
@@ -302,6 +305,63 @@ def test_early_stopping_restores_the_best_weights(small, table):
     restored = dict(dae.net_.module_.named_parameters())
     assert all((v == weights[best + 1][k]).all() for k, v in restored.items())
     assert any((v != weights[best][k]).any() for k, v in restored.items())
+
+
+def test_validation_rows_of_the_user_only_decide_when_to_stop(small, table):
+    params = {"max_iter": 6, "n_iter_no_change": 99}
+    other = np.random.default_rng(0).normal(size=(40, 5))
+    dae = small(early_stopping=True, **params).fit(table, X_val=table[:40])
+    unrelated = small(early_stopping=True, **params).fit(table, X_val=other)
+    # All rows of X are training rows, and nothing is learned from X_val.
+    losses = small(**params).fit(table).loss_curve_
+    assert dae.loss_curve_ == unrelated.loss_curve_ == losses
+    assert len(dae.validation_loss_curve_) == 6
+    assert min(unrelated.validation_loss_curve_) > max(dae.validation_loss_curve_)
+
+
+def test_validation_rows_of_the_user_stop_the_training(small, table):
+    other = np.random.default_rng(0).normal(size=(40, 5))
+    dae = small(early_stopping=True, max_iter=500, n_iter_no_change=3)
+    dae.fit(table, X_val=other)
+    best = int(np.argmin(dae.validation_loss_curve_))
+    assert dae.n_iter_ == best + 1 + 3 < 500
+    assert dae.best_loss_ == dae.validation_loss_curve_[best]
+
+
+@pytest.mark.parametrize("library", [pd, pl])
+def test_validation_rows_may_hold_unseen_levels_and_missing_cells(small, library):
+    X = library.DataFrame({"x": np.arange(40.0), "k": list("abcd") * 10})
+    X_val = library.DataFrame({"x": [1.0, None, 3.0], "k": ["a", "new", None]})
+    dae = small(early_stopping=True, max_iter=3).fit(X, X_val=X_val)
+    assert np.isfinite(dae.validation_loss_curve_).all()
+    assert len(dae.validation_loss_curve_) == 3
+
+
+def test_a_sparse_table_has_sparse_validation_rows(small, table):
+    dense = small(early_stopping=True, max_iter=3).fit(table, X_val=table[:20])
+    csr = sparse.csr_array(table)
+    dae = small(early_stopping=True, max_iter=3).fit(csr, X_val=csr[:20])
+    np.testing.assert_allclose(
+        dae.validation_loss_curve_, dense.validation_loss_curve_, rtol=1e-4
+    )
+
+
+def test_a_pipeline_transforms_the_validation_rows(small, table):
+    class Keep(Callback):
+        def on_train_begin(self, net, X=None, y=None, **kwargs):
+            _, valid = net.get_split_datasets(X)
+            self.rows = valid.cells.numeric
+
+    keep = Keep()
+    dae = small(early_stopping=True, max_iter=2, scaling=None, callbacks=[keep])
+    with config_context(enable_metadata_routing=True):
+        dae.set_fit_request(X_val=True)
+        steps = [("scale", StandardScaler()), ("dae", dae)]
+        model = Pipeline(steps, transform_input=["X_val"])
+        model.fit(table, X_val=table[:20])
+    expected = StandardScaler().fit(table).transform(table[:20])
+    assert len(model["dae"].validation_loss_curve_) == 2
+    np.testing.assert_allclose(keep.rows, expected, rtol=1e-5)
 
 
 def test_warm_start_continues_from_the_weights_of_the_previous_fit(small, table):
