@@ -10,7 +10,8 @@ from sklearn.utils import check_consistent_length, column_or_1d
 from sklearn.utils._plotting import _validate_style_kwargs
 from sklearn.utils.validation import check_is_fitted
 
-from ._tables.frames import check_container, is_missing
+from ._tables.arrays import is_missing
+from ._tables.frames import check_container
 
 # The six colours of Okabe and Ito, then four dark ones. Colour-blind people can tell
 # all of them apart.

@@ -153,9 +153,9 @@ def find_categorical(
         return mask
     columns = np.asarray(categorical_features, dtype=object).tolist()
     # bool is a subclass of int, so look for a mask before positions.
-    if columns and all(isinstance(is_chosen, bool) for is_chosen in columns):
+    if columns and all(isinstance(chosen, (bool, np.bool_)) for chosen in columns):
         _check_mask(columns, n_features)
-        return np.array(columns)
+        return np.array(columns, dtype=bool)
     for column in columns:
         mask[column_position(column, n_features, names, "categorical_features")] = True
     return mask

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from functools import wraps
 from numbers import Integral, Real
 
@@ -45,10 +44,10 @@ from ._parameters import (
     resolve_max_iter,
     resolve_noises,
 )
+from ._tables.arrays import as_array, holds_objects
 from ._tables.codec import Codec
 from ._tables.columns import (
     ColumnStatistics,
-    check_no_dates,
     check_numbers,
     names_and_kinds,
 )
@@ -58,21 +57,13 @@ from ._tables.frames import (
     is_frame,
     is_plain_numbers,
 )
-from ._tables.layout import Layout, Table
+from ._tables.layout import Layout, Table, check_finite, read_features
 from ._training.fit import check_device, fit_net
 from ._training.net import TrainingParameters, check_callbacks
+from ._warnings import warn_user
 
 # `score` hides one of this number of groups of cells at a time.
 N_HIDDEN_GROUPS = 5
-# Remedies to add to errors of NumPy and scikit-learn, by a part of the error.
-REMEDIES = {
-    "could not convert": "Name columns of text in 'categorical_features', or pass a "
-    "DataFrame, whose columns of text are categorical. A ColumnTransformer before this "
-    "transformer returns one after .set_output(transform='pandas').",
-    "float() argument": "Pass a DataFrame, an array of numbers or a sparse matrix.",
-    "with a sequence": "Pass rows of one length, as an array or a DataFrame of pandas "
-    "or polars.",
-}
 
 
 def _isolated(method):
@@ -674,6 +665,12 @@ class DenoisingAutoencoderTransformer(TransformerMixin, BaseEstimator):
             Rows in the units of the training table, with its columns and dtypes. A
             DataFrame of the same library if the training table was one, otherwise an
             array.
+
+        Raises
+        ------
+        ValueError
+            If `X` is invalid, or if its numbers are so large that the decoder
+            overflows.
         """
         check_is_fitted(self)
         check_container(X)
@@ -689,12 +686,13 @@ class DenoisingAutoencoderTransformer(TransformerMixin, BaseEstimator):
                 f"{self._n_features_out} features that transform gives, or the "
                 f"{self._n_components} of the latent layer alone, which are the last."
             )
-        X = check_array(X, input_name="X", dtype=np.float32)
+        X = read_features(X)
         latent = X[:, -self._n_components :]
         network, loss = self.net_.module_, self.net_.criterion__loss
         expected = self._layout.empty(len(X))
         for rows in prediction_chunks(network, len(X)):
             predicted = decode(network, loss, latent[rows])
+            check_finite(rows.start, *predicted)
             expected.put(rows, self._codec.decode(*predicted))
         return self._layout.write(expected, index)
 
@@ -740,6 +738,8 @@ class DenoisingAutoencoderTransformer(TransformerMixin, BaseEstimator):
             matrix if `X` is sparse.
         """
         table = self._read(X)
+        if issparse(X) and X.dtype.kind in "iub":
+            return X.tocsr(copy=True)  # It cannot hold missing cells.
         if not issparse(table.numeric):
             return self._layout.fill(X, table, self._expected(table))
         filled = self._impute_sparse(table)
@@ -809,7 +809,8 @@ class DenoisingAutoencoderTransformer(TransformerMixin, BaseEstimator):
         for rows, chunk in self._chunks(table):
             errors = self._errors(chunk)
             n_known = np.maximum((~np.isnan(errors)).sum(axis=1), 1)
-            scores[rows] = -np.nansum(errors, axis=1) / n_known.astype(np.float32)
+            # Subtracting from 0 avoids -0.0.
+            scores[rows] = 0 - np.nansum(errors, axis=1) / n_known.astype(np.float32)
         return scores
 
     @_isolated
@@ -909,11 +910,10 @@ class DenoisingAutoencoderTransformer(TransformerMixin, BaseEstimator):
         )
         self._keep(codec, net, history, goes_on)
         if history.interrupted:
-            warnings.warn(
+            warn_user(
                 f"Training interrupted by user after {len(history.losses)} epochs; the "
                 f"weights so far are kept.",
                 ConvergenceWarning,
-                stacklevel=5,  # The caller of fit.
             )
 
     def _partial_fit(self, X):
@@ -998,15 +998,11 @@ class DenoisingAutoencoderTransformer(TransformerMixin, BaseEstimator):
         check_container(X)
         categorical_features = self.categorical_features
         if not is_frame(X):
+            X = as_array(X)
             if isinstance(categorical_features, (str, type(None))):
                 X = self._validate(X, False, reset=True, min_samples=2)
                 return X, find_categorical(categorical_features, X.shape[1], None, [])
-            X = check_array(
-                X,
-                accept_sparse="csr",
-                dtype=None if hasattr(X, "dtype") else object,
-                ensure_all_finite=False,
-            )
+            X = check_array(X, accept_sparse="csr", dtype=None, ensure_all_finite=False)
         names, kinds = names_and_kinds(X)
         is_categorical = find_categorical(
             categorical_features, X.shape[1], names, kinds
@@ -1025,29 +1021,17 @@ class DenoisingAutoencoderTransformer(TransformerMixin, BaseEstimator):
                 )
             validate_data(self, X, reset=reset, skip_check_array=True)
             return X
-        check_no_dates(X)
-        dtype = (np.float64, np.float32)
-        if has_categories:
-            dtype = None if hasattr(X, "dtype") else object
-        try:
-            return validate_data(
-                self,
-                X,
-                reset=reset,
-                accept_sparse=False if has_categories else "csr",
-                dtype=dtype,
-                ensure_all_finite=False,  # Layout.read checks it and names the column.
-                ensure_min_samples=min_samples,
-            )
-        except (TypeError, ValueError) as error:
-            wrong_kind = isinstance(error, TypeError) or "could not" in str(error)
-            if not reset and is_frame(X) and wrong_kind:
-                self._layout.read(X)  # Raises an error that names the column.
-            for reason, remedy in REMEDIES.items():
-                if reason in str(error):
-                    kind = TypeError if isinstance(error, TypeError) else ValueError
-                    raise kind(f"{str(error).rstrip('.')}. {remedy}") from error
-            raise
+        # Layout.read converts objects and checks for infinity. It names the column.
+        stays = has_categories or holds_objects(X)
+        return validate_data(
+            self,
+            X,
+            reset=reset,
+            accept_sparse=False if has_categories else "csr",
+            dtype=None if stays else (np.float64, np.float32),
+            ensure_all_finite=False,
+            ensure_min_samples=min_samples,
+        )
 
     def _read(self, X, min_samples=1):
         """Return the validated Table of a user's `X`."""
@@ -1055,6 +1039,7 @@ class DenoisingAutoencoderTransformer(TransformerMixin, BaseEstimator):
         check_container(X)
         layout = self._layout
         has_categories = len(layout.categorical_) > 0
+        X = X if is_frame(X) else as_array(X)
         X = self._validate(X, has_categories, min_samples=min_samples)
         table = layout.read(X)
         layout.check_levels(X, table)

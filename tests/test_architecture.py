@@ -18,23 +18,25 @@ PACKAGE = Path(sklearn_dae.__file__).parent
 # The sub-packages and top-level files, and those that each of them may import.
 SUB_PACKAGES = {
     "__init__": {"_compat", "_display", "_networks", "_transformer"},
-    "_transformer": {"_networks", "_parameters", "_tables", "_training"},
+    "_transformer": {"_networks", "_parameters", "_tables", "_training", "_warnings"},
     "_display": {"_tables"},
     "_training": {"_cells", "_networks"},
     "_networks": {"_cells", "_compat", "_parameters"},
-    "_tables": {"_cells", "_compat"},
+    "_tables": {"_cells", "_compat", "_warnings"},
     "_parameters": {"_cells"},
     "_cells": set(),
     "_compat": set(),
+    "_warnings": set(),
 }
 FILES = {
     "__init__": {"_compat", "_display", "_networks.conv", "_transformer"},
     "_transformer": {
         "_networks.autoencoder", "_networks.contexts", "_networks.inference",
-        "_parameters", "_tables.codec", "_tables.columns", "_tables.frames",
-        "_tables.layout", "_training.fit", "_training.net",
+        "_parameters", "_tables.arrays", "_tables.codec", "_tables.columns",
+        "_tables.frames", "_tables.layout", "_training.fit", "_training.net",
+        "_warnings",
     },
-    "_display": {"_tables.frames"},
+    "_display": {"_tables.arrays", "_tables.frames"},
     "_training.fit": {
         "_cells", "_networks.autoencoder", "_networks.output", "_networks.threads",
         "_training.batches", "_training.corruption", "_training.loss", "_training.net",
@@ -61,28 +63,32 @@ FILES = {
     "_networks.threads": set(),
     "_tables.codec": {"_cells", "_tables.columns", "_tables.layout"},
     "_tables.layout": {
-        "_cells", "_tables.columns", "_tables.frames", "_tables.number_types",
+        "_cells", "_tables.arrays", "_tables.columns", "_tables.frames",
+        "_tables.number_types", "_warnings",
     },
-    "_tables.columns": {"_cells", "_tables.frames"},
-    "_tables.frames": {"_compat", "_tables.number_types"},
+    "_tables.columns": {"_cells", "_tables.arrays", "_tables.frames"},
+    "_tables.frames": {"_compat", "_tables.arrays", "_tables.number_types"},
+    "_tables.arrays": set(),
     "_tables.number_types": set(),
     "_parameters": {"_cells"},
     "_cells": set(),
     "_compat": set(),
+    "_warnings": set(),
 }  # fmt: skip
 # Libraries, and the files that may import them.
 LIBRARIES = {
     "skorch": {"_training.net"},
     "sklearn": {
         "_display", "_networks.conv", "_tables.codec", "_tables.columns",
-        "_transformer",
+        "_tables.layout", "_transformer",
     },
     "torch": {
         "_cells", "_networks.autoencoder", "_networks.contexts", "_networks.conv",
         "_networks.custom", "_networks.dropout", "_networks.inference",
         "_networks.output", "_networks.threads", "_parameters",
-        "_tables.codec", "_training.batches", "_training.corruption", "_training.fit",
-        "_training.loss", "_training.net", "_training.steps",
+        "_tables.arrays", "_tables.codec", "_training.batches",
+        "_training.corruption", "_training.fit", "_training.loss", "_training.net",
+        "_training.steps",
     },
     "pandas": set(),
     "polars": set(),

@@ -198,7 +198,10 @@ class CustomAutoencoder(Autoencoder):
 
 def _check_takes_sizes(network: Callable[..., Any]) -> None:
     """Raise ValueError if `network` cannot be called with the two sizes."""
-    arguments = unfit_arguments(network, 2)
+    arguments: Any = unfit_arguments(network, 2)
+    # Python does not know the arguments of int, dict and the like.
+    if isinstance(network, type) and network.__module__ == "builtins":
+        arguments = "other arguments"
     if arguments is not None:
         raise ValueError(
             f"'network' must take two arguments (n_inputs, n_components). Got "

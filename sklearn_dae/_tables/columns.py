@@ -12,16 +12,12 @@ from sklearn.utils.sparsefuncs import mean_variance_axis, min_max_axis
 
 from .._cells import row_chunks
 from . import frames
+from .arrays import COMPLEX_REMEDY, DATES_REMEDY, is_missing
 
 # Smallest scale of a column. Half of it is still a normal float64.
 SCALE_MIN = 2 * np.finfo(np.float64).tiny
 # Codes of missing cells, and of levels that fit has not seen.
 MISSING, UNSEEN = -1, -2
-DATES_REMEDY = (
-    "Convert dates to numbers first, for example by skrub's DatetimeEncoder in a "
-    "ColumnTransformer with .set_output(transform='pandas'), and durations by "
-    "total_seconds, or drop the column."
-)
 
 
 def names_and_kinds(X):
@@ -41,7 +37,7 @@ def names_and_kinds(X):
     """
     if not frames.is_frame(X):
         return None, []
-    names = list(X.columns)
+    names = frames.names(X)
     if not names:
         raise ValueError("Found a table with 0 feature(s). Pass a table with columns.")
     if len(set(names)) < len(names):
@@ -49,20 +45,32 @@ def names_and_kinds(X):
             f"Column names must be unique. Got {names}. Rename the columns that share "
             f"a name."
         )
-    return names, [frames.kind_of(X[name]) for name in names]
+    return names, [frames.kind_of(column) for column in frames.columns(X)]
 
 
 def check_numbers(X, names, kinds, is_categorical):
-    """Raise ValueError if a column holds no numbers and is not categorical."""
+    """Raise ValueError if a column holds no numbers and is not categorical.
+
+    A column of dtype Object of polars is always refused, because it cannot be pickled.
+    """
     for j, kind in enumerate(kinds):
+        if frames.is_polars_object(frames.column(X, j)):
+            raise ValueError(
+                f"Column {names[j]!r} of dtype Object cannot be used, because polars "
+                f"cannot save it. Convert it to numbers, strings or pl.Categorical "
+                f"first, or drop it."
+            )
         if not is_categorical[j] and kind not in ("numeric", "boolean"):
-            raise ValueError(_not_a_number(names[j], X[names[j]].dtype, kind))
+            dtype = frames.column(X, j).dtype
+            raise ValueError(_not_a_number(names[j], dtype, kind))
 
 
 def _not_a_number(name, dtype, kind):
     message = f"Column {name!r} of dtype {dtype} holds no numbers. "
     if kind == "date":
         return message + DATES_REMEDY
+    if kind == "complex":
+        return message + COMPLEX_REMEDY
     if kind == "categorical":
         return message + (
             "Add it to 'categorical_features', which must list every categorical "
@@ -70,13 +78,6 @@ def _not_a_number(name, dtype, kind):
             "are stored as text first, for example by pandas.to_numeric."
         )
     return message + "Convert it to numbers or strings first, or drop it."
-
-
-def check_no_dates(X):
-    """Raise ValueError if `X` is an array of dates, which NumPy treats as numbers."""
-    dtype = getattr(X, "dtype", None)
-    if getattr(dtype, "kind", None) in ("m", "M"):
-        raise ValueError(f"X of dtype {dtype} holds no numbers. {DATES_REMEDY}")
 
 
 class ColumnStatistics(NamedTuple):
@@ -175,11 +176,11 @@ class Levels:
     has_group : bool
         Whether the last code is a group of rare levels.
     types : set of type
-        Types of the values. `Number` stands for all types of numbers.
+        Types of the values. `Number` and `str` stand for all types that belong to them.
     """
 
     def __init__(self, values, min_frequency, max_categories, fallback):
-        counts = Counter(value for value in values if not frames.is_missing(value))
+        counts = Counter(value for value in values if not is_missing(value))
         ranked = [level for level, _ in counts.most_common()] or [fallback]
         n_frequent = len(ranked)
         if min_frequency is not None:
@@ -204,8 +205,12 @@ class Levels:
     @staticmethod
     def types_of(values):
         """Collect the types of the cells that are not missing."""
-        known = (value for value in values if not frames.is_missing(value))
-        return {Number if isinstance(value, Number) else type(value) for value in known}
+        known = {type(value) for value in values if not is_missing(value)}
+        # Types of NumPy and Python that hold the same values count as one.
+        return {
+            next((base for base in (Number, str) if issubclass(kind, base)), kind)
+            for kind in known
+        }
 
     def encode(self, values):
         """Convert cells to codes, `MISSING` or `UNSEEN` where there is no level."""
@@ -213,7 +218,7 @@ class Levels:
         codes = self._codes
         return np.array(
             [
-                codes.get(value, UNSEEN) if not frames.is_missing(value) else MISSING
+                codes.get(value, UNSEEN) if not is_missing(value) else MISSING
                 for value in values
             ],
             dtype=np.int32,

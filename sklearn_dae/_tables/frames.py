@@ -14,6 +14,7 @@ from types import NoneType
 import numpy as np
 
 from .._compat import OLDEST_OPTIONAL, check_versions
+from .arrays import COMPLEX_REMEDY, DATES_REMEDY, floats
 from .number_types import NumberType
 
 # How to turn other tables into one of pandas or polars, by the method that does so.
@@ -52,12 +53,6 @@ def check_container(X):
     )
 
 
-def is_missing(value):
-    """Tell whether the value of a cell is missing."""
-    # pd.NA cannot be compared; NaN is not equal to itself.
-    return value is None or type(value).__name__ == "NAType" or value != value
-
-
 def _is_pandas_series(column):
     pandas = sys.modules.get("pandas")
     return pandas is not None and isinstance(column, pandas.Series)
@@ -66,6 +61,11 @@ def _is_pandas_series(column):
 def column(X, position):
     """Select the column of a DataFrame at a position, as a Series."""
     return X.iloc[:, position] if is_pandas(X) else X.to_series(position)
+
+
+def names(X):
+    """List the names of the columns of a DataFrame, with Python's types."""
+    return [name.item() if isinstance(name, np.generic) else name for name in X.columns]
 
 
 def columns(X):
@@ -96,14 +96,26 @@ def without_rows(X):
 
 
 def _without_rows(column):
-    """Make an empty Series of the dtype of `column`; of text if it is of no dtype."""
-    if not _is_pandas_series(column):
-        empty = column.clear()
-        return empty.cast(sys.modules["polars"].String) if _is_null(column) else empty
-    dtype = column.dtype
+    """Make an empty Series of the dtype of `column`.
+
+    It is of text if the dtype is that of no values, and has one category if the dtype
+    has none.
+    """
+    is_series, dtype = _is_pandas_series(column), column.dtype
     if _is_null(column):
-        dtype = type(dtype)(sys.modules["pyarrow"].string())
-    return type(column)([], dtype=dtype)
+        text = sys.modules["polars"].String
+        dtype = type(dtype)(sys.modules["pyarrow"].string()) if is_series else text
+    elif _name_of(dtype) in ("CategoricalDtype", "Enum") and not declared_levels(
+        column
+    ):
+        # A cell needs a level to be decoded to.
+        dtype = type(dtype)([""])
+    return type(column)([], dtype=dtype) if is_series else column.clear().cast(dtype)
+
+
+def _name_of(dtype):
+    """Return the name of the class of a dtype. In polars a dtype can be a class."""
+    return (dtype if isinstance(dtype, type) else type(dtype)).__name__
 
 
 def _is_null(column):
@@ -112,7 +124,10 @@ def _is_null(column):
 
 
 def kind_of(column):
-    """Find the kind: "numeric", "boolean", "categorical", "date" or "other"."""
+    """Find the kind of a Series.
+
+    It is "numeric", "boolean", "categorical", "date", "complex" or "other".
+    """
     if _is_null(column):
         return "categorical"
     if _is_pandas_series(column):
@@ -125,7 +140,7 @@ def kind_of(column):
     names = {"Boolean": "boolean"} | dict.fromkeys(
         ("String", "Categorical", "Enum"), "categorical"
     )
-    return names.get(dtype.base_type().__name__, "other")
+    return names.get(_name_of(dtype), "other")
 
 
 def _pandas_kind(column):
@@ -137,15 +152,15 @@ def _pandas_kind(column):
     if types.is_bool_dtype(dtype):
         return "boolean"
     if types.is_numeric_dtype(dtype):
-        return "other" if types.is_complex_dtype(dtype) else "numeric"
+        return "complex" if types.is_complex_dtype(dtype) else "numeric"
     # Columns of objects and some of Arrow can hold anything: look at the values.
     held = types.infer_dtype(column, skipna=True)
     if held in ("integer", "floating", "mixed-integer-float", "decimal"):
         return "numeric"
     if held.startswith("mixed") and _are_numbers(values(column)):
         return "numeric"
-    if held == "boolean":
-        return "boolean"
+    if held in ("boolean", "complex"):
+        return held
     if held in ("string", "mixed", "mixed-integer", "empty"):
         return "categorical"
     return "date" if held.startswith(("date", "time", "period")) else "other"
@@ -162,10 +177,20 @@ def _are_numbers(cells):
 def numbers(column):
     """Convert a Series to a float64 array, NaN where a cell is missing.
 
-    Raises TypeError for dates, because pandas and polars convert them to integers.
+    Raises TypeError for dates and complex numbers, because pandas and polars convert
+    them to other numbers, and for categories that are no numbers.
     """
-    if kind_of(column) == "date":
-        raise TypeError(f"they are dates, of dtype {column.dtype}")
+    kind = kind_of(column)
+    if kind == "date":
+        raise TypeError(f"they are dates, of dtype {column.dtype}. {DATES_REMEDY}")
+    if kind == "complex":
+        raise TypeError(
+            f"they are complex numbers, of dtype {column.dtype}. {COMPLEX_REMEDY}"
+        )
+    if _are_categories(column):
+        return _numbers_of_levels(column)
+    if _holds_objects(column):
+        return floats(column.to_numpy())
     if _is_pandas_series(column):
         return column.to_numpy(dtype=np.float64, na_value=np.nan)
     return column.cast(sys.modules["polars"].Float64).to_numpy()
@@ -180,17 +205,20 @@ class Numbers:
     Parameters
     ----------
     X : DataFrame
-    names : list
-        Names of the numeric columns, in order.
+    positions : sequence of int
+        Positions of the numeric columns, in order.
     """
 
-    def __init__(self, X, names):
-        self.X = X[names]
-        self.names = names
-        self.shape = (len(X), len(names))
+    def __init__(self, X, positions):
+        # A name can be True, which pandas would take for a mask.
+        self.X = X.iloc[:, positions] if is_pandas(X) else _select(X, positions)
+        self.names = names(self.X)
+        self.shape = (len(X), len(positions))
         # pandas converts such columns all at once, which is much faster.
-        kinds = (kind_of(self.X[name]) for name in names)
-        self._all_numeric = all(kind == "numeric" for kind in kinds)
+        self._all_numeric = all(
+            kind_of(column) == "numeric" and not _holds_objects(column)
+            for column in columns(self.X)
+        )
 
     def __getitem__(self, rows):
         """Select rows by a slice or by positions; NaN where a cell is missing."""
@@ -204,12 +232,45 @@ class Numbers:
         array = np.empty((n_rows, self.shape[1]))
         for j, name in enumerate(self.names):
             try:
-                array[:, j] = numbers(block[name])
+                array[:, j] = numbers(column(block, j))
             except Exception as error:  # pandas and polars raise many types.
                 raise ValueError(
                     f"Column {name!r} must hold numbers, as in fit: {error}"
                 ) from error
         return array
+
+
+def _select(X, positions):
+    """Select columns of a polars DataFrame by their positions."""
+    return X.select([X.columns[position] for position in positions])
+
+
+def is_polars_object(column):
+    """Tell whether a Series holds Python objects in polars."""
+    return not _is_pandas_series(column) and _name_of(column.dtype) == "Object"
+
+
+def _are_categories(column):
+    """Tell whether the dtype of a Series is that of categories."""
+    if _is_pandas_series(column):
+        return hasattr(column, "cat") or str(column.dtype).startswith("dictionary<")
+    return _name_of(column.dtype) in ("Categorical", "Enum")
+
+
+def _holds_objects(column):
+    return _is_pandas_series(column) and column.dtype == object
+
+
+def _numbers_of_levels(column):
+    """Convert a Series of categories to floats. Raise TypeError if they are others."""
+    cells = values(column)
+    types = {type(cell) for cell in cells if cell is not None}
+    if not all(issubclass(kind, (Real, Decimal)) for kind in types):
+        kinds = " and ".join(sorted(kind.__name__ for kind in types))
+        raise TypeError(
+            f"they are categories of type {kinds}. Convert them to numbers first"
+        )
+    return np.array(cells, dtype=np.float64)
 
 
 def is_plain_numbers(X):
@@ -221,8 +282,11 @@ def is_plain_numbers(X):
         return False
     dtypes = set(X.dtypes)
     if all(_is_sparse(dtype) for dtype in dtypes):
+        kinds = {dtype.subtype.kind for dtype in dtypes}
+        # Booleans and other numbers have no shared dtype in pandas.
+        have_one_dtype = kinds <= set("iuf") or kinds == {"b"}
         # A sparse matrix cannot leave out other values than zeros.
-        return all(dtype.fill_value == 0 for dtype in dtypes)
+        return have_one_dtype and all(dtype.fill_value == 0 for dtype in dtypes)
     return len(dtypes) == 1 and dtypes.pop() in (np.float64, np.float32)
 
 
@@ -371,7 +435,7 @@ def _put(column, missing, fills):
     if not _is_pandas_series(column):
         fills = fills[np.maximum(np.cumsum(missing) - 1, 0)]
         observed, dtype = type(column)(~missing), column.dtype
-        if dtype.base_type().__name__ == "Categorical":
+        if _name_of(dtype) == "Categorical":
             # Two columns can have other codes for one level: work on the texts.
             text = sys.modules["polars"].String
             column, fills = column.cast(text), fills.cast(text)

@@ -3,21 +3,29 @@
 from __future__ import annotations
 
 import math
-import warnings
 from contextlib import contextmanager
+from decimal import Decimal
 from typing import NamedTuple
 
 import numpy as np
 from scipy import sparse
+from sklearn.utils import check_array
 
 from .._cells import row_chunks
+from .._warnings import warn_user
 from . import frames
-from .columns import MISSING, UNSEEN, Levels
+from .arrays import as_array, floats, holds_objects, is_list, is_missing
+from .columns import MISSING, UNSEEN, Levels, check_numbers, names_and_kinds
 from .number_types import NumberType
 
 # A categorical column is probably an identifier column if it has more different values
 # than this, and more than half as many as rows.
 MANY_LEVELS = 100
+TEXT_REMEDY = (
+    "Name columns of text in 'categorical_features', or pass a DataFrame, whose "
+    "columns of text are categorical. A ColumnTransformer before this transformer "
+    "returns one after .set_output(transform='pandas')."
+)
 # Largest number of cells of a DataFrame that become an array at once.
 FEW_CELLS = 2**23
 
@@ -90,16 +98,15 @@ class Layout:
         is_frame = frames.is_frame(template)
         # A fitted estimator must not hold rows of the user.
         self.template_ = frames.without_rows(template) if is_frame else None
-        self.dtype_ = _array_dtype(X)
+        positions = np.flatnonzero(is_categorical)
+        self.dtype_ = _array_dtype(X, len(positions))
         self.numeric_ = np.flatnonzero(~is_categorical)
         self.number_types_ = [
-            frames.number_type(frames.column(template, position))
-            if is_frame
-            else _of_array(self.dtype_, [])
-            for position in self.numeric_
+            _number_type_of_fit(template, position) for position in self.numeric_
         ]
-        positions = np.flatnonzero(is_categorical)
         levels = [self._learn_levels(X, position) for position in positions]
+        if not is_frame and X.dtype.kind in "iu" and not all(map(_are_floats, levels)):
+            self.dtype_ = np.dtype(object)
         # Columns with the same number of levels lie side by side, so that the loss can
         # compute them as one block.
         order = np.argsort([len(of_column) for of_column in levels], kind="stable")
@@ -113,13 +120,12 @@ class Layout:
         with self._name_column(position):
             levels = Levels(values, self.min_frequency, self.max_categories, fallback)
         if levels.n_seen > max(MANY_LEVELS, len(values) / 2):
-            warnings.warn(
+            warn_user(
                 f"Column {self.label(position)!r} is categorical and has "
                 f"{levels.n_seen} different values in {len(values)} rows. Almost "
                 f"nothing can be learned from it. If it is an identifier column, drop "
                 f"it. Convert dates and numbers that are stored as text to numbers.",
                 UserWarning,
-                stacklevel=2,
             )
         return levels
 
@@ -146,8 +152,9 @@ class Layout:
 
     def label(self, position):
         """Return the name of a column, or its position if columns have no names."""
-        names = None if self.template_ is None else self.template_.columns
-        return int(position) if names is None else names[position]
+        if self.template_ is None:
+            return int(position)
+        return frames.names(self.template_)[position]
 
     def name_inputs(self, input_features):
         """Name the numeric columns, and the levels of all categorical columns.
@@ -168,7 +175,8 @@ class Layout:
         This means that no cell has a level of fit, and that no cell has the type of
         such a level. `table` is the Table that was read from `X`.
         """
-        if self.template_ is None or not frames.is_frame(X):
+        # Columns of arrays have no dtype of their own that could be wrong.
+        if not frames.is_frame(X):
             return
         for k, position in enumerate(self.categorical_):
             observed = table.codes[:, k] != MISSING
@@ -179,13 +187,14 @@ class Layout:
             if not observed.any() or (table.codes[observed, k] != UNSEEN).any():
                 continue
             column = frames.column(X, position)
-            types = self.levels_[k].types_of(frames.values(column))
-            if not types & self.levels_[k].types:
-                before = frames.column(self.template_, position)
+            types = Levels.types_of(frames.values(column))
+            of_fit = self.levels_[k].types
+            if not types & of_fit:
                 raise ValueError(
                     f"Column {self.label(position)!r} has dtype {column.dtype} and "
-                    f"none of the categories seen in fit, where its dtype was "
-                    f"{before.dtype}. Convert it to {before.dtype}."
+                    f"none of the categories seen in fit. In fit they were of type "
+                    f"{_names(of_fit)}, but now they are of type {_names(types)}. "
+                    f"Convert them to type {_names(of_fit)}."
                 )
 
     def read(self, X):
@@ -214,26 +223,24 @@ class Layout:
         The rows of a large DataFrame are converted later, when they are selected.
         """
         if frames.is_frame(X):
-            columns = list(X.columns)
-            numeric = frames.Numbers(X, [columns[j] for j in self.numeric_])
+            numeric = frames.Numbers(X, self.numeric_)
             return numeric[:] if math.prod(numeric.shape) <= FEW_CELLS else numeric
-        if not len(self.categorical_):
-            return X
-        try:
-            return X[:, self.numeric_].astype(np.float64)
-        except (TypeError, ValueError) as error:
-            remedy = "Add columns of text to 'categorical_features'."
-            if self.template_ is not None:
-                remedy = "Pass a DataFrame, as in fit."
-            raise ValueError(
-                f"Columns {self.numeric_.tolist()} must hold numbers: {error}. {remedy}"
-            ) from error
+        if not holds_objects(X):
+            return X[:, self.numeric_].astype(np.float64) if self.levels_ else X
+        remedy = TEXT_REMEDY
+        if self.template_ is not None:
+            remedy = "Pass a DataFrame, as in fit."
+        numeric = np.empty((len(X), len(self.numeric_)))
+        for j, position in enumerate(self.numeric_):
+            numeric[:, j] = _read_objects(X[:, position], self.label(position), remedy)
+        return numeric
 
     def _infinity_in(self, j):
         """Make the error for an infinite value in the `j`-th numeric column."""
         return ValueError(
-            f"Column {self.label(self.numeric_[j])!r} of X contains infinity. Replace "
-            f"it by a finite number, or by NaN if the cell is missing."
+            f"Column {self.label(self.numeric_[j])!r} of X contains infinity, or a "
+            f"number that float64 cannot hold. Replace it by a finite number, at most "
+            f"1.8e308, or by NaN if the cell is missing."
         )
 
     def empty(self, n_rows):
@@ -295,10 +302,10 @@ class Layout:
         return self._assemble(cells, frames.index_of(X), self.dtype_)
 
     def _fill_array(self, X, table, expected):
-        # Objects hold any cell of a list unchanged.
-        dtype = getattr(X, "dtype", self.dtype_)
-        X = np.asarray(X, dtype=None if hasattr(X, "dtype") else object)
-        columns = list(X.T)
+        array = as_array(X)
+        # The objects in a list are often numbers.
+        dtype = self.dtype_ if is_list(X) else array.dtype
+        columns = list(np.asarray(array).T)
         for position, missing, cells in self._fills(columns, table, expected):
             columns[position] = _put(columns[position], missing, cells)
         return self._assemble(columns, None, dtype)
@@ -344,11 +351,55 @@ class Layout:
         return frames.frame_of_numbers(self.template_, of_cells, index)
 
 
+def _read_objects(cells, label, remedy=""):
+    """Convert an array of objects, one column, to floats. Name it in errors."""
+    try:
+        return floats(cells, remedy)
+    except (TypeError, ValueError) as error:
+        kind = TypeError if isinstance(error, TypeError) else ValueError
+        raise kind(f"Column {label!r} must hold numbers: {error}") from error
+
+
+def read_features(X):
+    """Convert features in any dense container to an array of dtype float32."""
+    if frames.is_frame(X):
+        names, kinds = names_and_kinds(X)
+        check_numbers(X, names, kinds, np.zeros(len(kinds), dtype=bool))
+        X = frames.Numbers(X, range(len(kinds)))[:]
+    else:
+        X = as_array(X)
+        if holds_objects(X) and X.ndim == 2:
+            columns = [_read_objects(cells, j) for j, cells in enumerate(X.T)]
+            X = np.array(columns).T
+    # check_array refuses infinity. Its sum of huge numbers can overflow.
+    with np.errstate(over="ignore", invalid="ignore"):
+        return check_array(X, input_name="X", dtype=np.float32)
+
+
+def check_finite(first_row, numeric, probabilities):
+    """Raise ValueError if a prediction is not finite, because the network overflowed.
+
+    `first_row` is the number of the first of the predicted rows.
+    """
+    is_finite = np.isfinite(np.hstack([numeric, probabilities])).all(axis=1)
+    if not is_finite.all():
+        row = first_row + is_finite.argmin()
+        raise ValueError(
+            f"Row {row} of X holds numbers so large that the decoder overflows. Pass "
+            f"features of the size that transform gives."
+        )
+
+
 def _values(X, position):
     """List the cells of one column of an array or a DataFrame as Python objects."""
     if frames.is_frame(X):
         return frames.values(frames.column(X, position))
     return X[:, position].tolist()
+
+
+def _names(types):
+    """List the names of types."""
+    return " and ".join(sorted(kind.__name__.lower() for kind in types))
 
 
 def _canonical(X):
@@ -362,27 +413,39 @@ def _canonical(X):
     return X
 
 
-def _array_dtype(X):
+def _array_dtype(X, n_categorical):
     """Choose the dtype of arrays that are returned for a table like `X`."""
-    if frames.is_frame(X) or X.dtype.kind in "iub":
-        return np.dtype(np.float64)
-    return X.dtype if X.dtype.kind == "f" else np.dtype(object)
+    if not frames.is_frame(X):
+        if X.dtype.kind == "f":
+            return X.dtype
+        if X.dtype.kind == "O" and n_categorical:
+            return X.dtype
+    return np.dtype(np.float64)
+
+
+def _are_floats(levels):
+    """Tell whether float64 can hold all levels of a column of integers."""
+    return all(float(level) == level for level in levels.names)
+
+
+def _number_type_of_fit(template, position):
+    """Find the NumberType of a column of the table that the user passed to `fit`."""
+    if frames.is_frame(template):
+        return frames.number_type(frames.column(template, position))
+    # Integers in other arrays and in lists are real numbers, as NumPy has no missing
+    # integers.
+    if isinstance(template, np.ndarray) and holds_objects(template):
+        return _number_type(template[:, position])
+    return NumberType("float")
 
 
 def _number_type(column):
     """Find the NumberType of a Series or of one column of an array."""
     if not isinstance(column, np.ndarray):
         return frames.number_type(column)
-    return _of_array(column.dtype, column.tolist())
-
-
-def _of_array(dtype, cells):
-    """Find the NumberType of the cells of one column of an array."""
-    of_column = NumberType.of_dtype(dtype.name) or NumberType.of_objects(
-        [cell for cell in cells if not frames.is_missing(cell)]
+    return NumberType.of_dtype(column.dtype.name) or NumberType.of_objects(
+        [cell for cell in column.tolist() if not is_missing(cell)]
     )
-    # Integers in arrays and lists are real numbers, as NumPy has no missing integers.
-    return NumberType("float") if of_column.kind == "int" else of_column
 
 
 def _fallback_level(column):
@@ -432,8 +495,15 @@ def _stack_exactly(columns, dtype):
         X = _stack(columns, dtype)
     except (TypeError, ValueError, OverflowError):
         return _stack(columns, object)
-    unchanged = all(
-        held.dtype == cells.dtype or held.tolist() == cells.tolist()
-        for held, cells in zip(X.T, columns, strict=True)
-    )
+    unchanged = all(map(_are_equal, X.T, columns))
     return X if unchanged else _stack(columns, object)
+
+
+def _are_equal(held, cells):
+    """Tell whether two columns hold the same cells. Decimals must stay Decimals."""
+    if held.dtype == cells.dtype:
+        return True
+    objects = cells.tolist()
+    return held.tolist() == objects and not any(
+        isinstance(cell, Decimal) for cell in objects
+    )

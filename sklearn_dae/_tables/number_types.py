@@ -9,8 +9,10 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+# No float64 has more decimal places.
+MOST_DECIMALS = 1074
 # Enough digits for every float64, as the default of 28 is not.
-EXACT = Context(prec=800)
+EXACT = Context(prec=400 + MOST_DECIMALS)
 
 
 class NumberType(NamedTuple):
@@ -69,8 +71,10 @@ class NumberType(NamedTuple):
             return cls("text")
         decimals = [value for value in values if isinstance(value, Decimal)]
         if decimals and all(isinstance(v, (Decimal, Integral)) for v in values):
-            places = max(-value.as_tuple().exponent for value in decimals)
-            return cls("decimal", decimals=max(places, 0))
+            # The exponent of infinity is no number.
+            finite = [value for value in decimals if value.is_finite()]
+            places = [-value.as_tuple().exponent for value in finite]
+            return cls("decimal", decimals=min(max([0, *places]), MOST_DECIMALS))
         return cls("float")
 
     def shared_with(self, other):
