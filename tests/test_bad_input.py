@@ -494,3 +494,62 @@ def test_the_net_refuses_rows_of_a_table(small, table, method, dtype):
     net = small().fit(table).net_
     with pytest.raises(TypeError, match=r"scaled cells.*transform, reconstruct"):
         getattr(net, method)(table.astype(dtype))
+
+
+@pytest.mark.parametrize("network", [int, str, dict, list, object])
+def test_a_class_of_python_is_no_network(small, table, network):
+    with pytest.raises((TypeError, ValueError), match="'network' must take two argum"):
+        small(network=network).fit(table)
+
+
+def decoded(dae, features):
+    """Decode features, or return the message of the error."""
+    try:
+        return dae.inverse_transform(features)
+    except ValueError as error:
+        return str(error)
+
+
+@pytest.mark.parametrize("value", [3e38, -3e38])
+@pytest.mark.parametrize(
+    "params",
+    [
+        {},
+        {"scaling": "minmax"},
+        {"scaling": None},
+        {"scaling": "quantile"},
+        {"representation": "latent"},
+        {"network": tiny_network},
+    ],
+)
+def test_huge_features_give_finite_numbers_or_an_error(small, value, params):
+    frame = FRAME.assign(n=range(30), kind=["x", "y"] * 15)
+    dae = small(**params).fit(frame)
+    features = dae.transform(frame).astype(np.float64)
+    features[3] = np.where(np.arange(features.shape[1]) % 2, value, -value)
+    back = decoded(dae, features)
+    if isinstance(back, str):
+        assert back.startswith("Row 3 of X holds numbers so large that the decoder")
+    else:
+        assert np.isfinite(back[list("abcn")].to_numpy()).all()
+    features[3] = 1e300
+    with pytest.raises(ValueError, match="Input X contains infinity or a value too"):
+        dae.inverse_transform(features)
+    features[3] = 1e20
+    back = dae.inverse_transform(features)
+    assert np.isfinite(back[list("abc")].to_numpy()).all()
+    assert back["n"].dtype == np.int64
+
+
+def test_huge_features_of_a_deep_network_are_refused(small):
+    dae = small(representation="latent").fit(FRAME)
+    features = np.where(np.arange(8) % 2, 3e38, -3e38) * np.ones((5, 1))
+    with pytest.raises(ValueError, match="Row 0 of X holds numbers so large"):
+        dae.inverse_transform(features)
+
+
+def test_a_row_without_observed_cells_scores_zero_without_a_sign(small):
+    dae = small().fit(FRAME)
+    scores = dae.score_samples(FRAME.assign(a=np.nan, b=np.nan, c=np.nan))
+    assert scores.tolist() == [0.0] * 30
+    assert not np.signbit(scores).any()

@@ -105,17 +105,20 @@ def _without_rows(column):
     if _is_null(column):
         text = sys.modules["polars"].String
         dtype = type(dtype)(sys.modules["pyarrow"].string()) if is_series else text
-    elif _name_of(dtype) in ("CategoricalDtype", "Enum") and not declared_levels(
-        column
-    ):
+    elif _declares_levels(dtype) and not declared_levels(column):
         # A cell needs a level to be decoded to.
-        dtype = type(dtype)([""])
+        dtype = type(dtype)([""], dtype.ordered) if is_series else type(dtype)([""])
     return type(column)([], dtype=dtype) if is_series else column.clear().cast(dtype)
 
 
 def _name_of(dtype):
     """Return the name of the class of a dtype. In polars a dtype can be a class."""
     return (dtype if isinstance(dtype, type) else type(dtype)).__name__
+
+
+def _declares_levels(dtype):
+    """Tell whether a dtype has a list of levels: category of pandas, Enum of polars."""
+    return _name_of(dtype) in ("CategoricalDtype", "Enum")
 
 
 def _is_null(column):
@@ -157,8 +160,12 @@ def _pandas_kind(column):
     held = types.infer_dtype(column, skipna=True)
     if held in ("integer", "floating", "mixed-integer-float", "decimal"):
         return "numeric"
-    if held.startswith("mixed") and _are_numbers(values(column)):
-        return "numeric"
+    if held.startswith("mixed"):
+        cells = values(column)
+        if _are_numbers(cells):
+            return "numeric"
+        if any(isinstance(cell, complex) for cell in cells):
+            return "complex"
     if held in ("boolean", "complex"):
         return held
     if held in ("string", "mixed", "mixed-integer", "empty"):
@@ -315,8 +322,8 @@ def cells(column):
 
 def declared_levels(column):
     """List the levels that the dtype of a Series declares. Most dtypes have none."""
-    levels = getattr(column.dtype, "categories", None)
-    return [] if levels is None else list(levels)
+    # The Categorical of polars lists the levels of all columns of the process.
+    return list(column.dtype.categories) if _declares_levels(column.dtype) else []
 
 
 def fallback_level(column):

@@ -508,3 +508,227 @@ def test_frames_in_chunks_give_the_features_of_whole_frames(
     monkeypatch.setattr("sklearn_dae._tables.layout.FEW_CELLS", 0)
     monkeypatch.setattr("sklearn_dae._cells.CELLS_AT_ONCE", 40)
     np.testing.assert_allclose(small().fit_transform(X), whole, rtol=1e-4, atol=1e-5)
+
+
+NAMES = {
+    "bool": [True, False],
+    "bool of NumPy": [np.True_, np.False_],
+    "int": [1, 0],
+    "int of NumPy": [np.int64(1), np.int64(0)],
+    "float": [0.5, 1.5],
+    "str of NumPy": [np.str_("b"), np.str_("a")],
+    "date": [pd.Timestamp("2026"), pd.Timestamp("2025")],
+}
+PAIRS = {
+    "floats": ([k / 4 for k in range(20)], [float(k % 3) for k in range(20)]),
+    "integers": (range(20), [k % 3 for k in range(20)]),
+    "mixed": (range(20), [k / 4 for k in range(20)]),
+    "text": (range(20), ["a", "b"] * 10),
+    "nullable": (pd.array([1, None] * 10, dtype="Int64"), [k / 4 for k in range(20)]),
+    "objects": (pd.Series([1, None] * 10, dtype=object), range(20)),
+    "sparse": (pd.arrays.SparseArray([0, 1] * 10), pd.arrays.SparseArray([0, 2] * 10)),
+}
+
+
+@pytest.mark.parametrize("names", NAMES)
+@pytest.mark.parametrize("pair", PAIRS)
+def test_names_that_are_not_python_strings(small, names, pair):
+    table = pd.DataFrame(dict(enumerate(PAIRS[pair])))
+    table.columns = pd.Index(NAMES[names], dtype=object)
+    dae = small(max_iter=1).fit(table).partial_fit(table)
+    plain = table.set_axis(["b", "a"], axis=1)
+    features = small(max_iter=1).fit(plain).partial_fit(plain).transform(plain)
+    np.testing.assert_array_equal(dae.transform(table), features)
+    assert np.isfinite(dae.score(table))
+    assert np.isfinite(dae.score_samples(table)).all()
+    for result in (
+        dae.impute(table),
+        dae.reconstruct(table),
+        dae.cell_errors(table),
+        dae.inverse_transform(features),
+    ):
+        pd.testing.assert_index_equal(result.columns, table.columns)
+
+
+def test_a_crosstab_is_a_table(small):
+    k = pd.Series(range(30))
+    table = pd.crosstab(k % 10, k % 3 == 0)
+    assert list(table.columns) == [False, True]
+    dae = small(max_iter=1).fit(table)
+    pd.testing.assert_frame_equal(dae.impute(table), table)
+
+
+@pytest.mark.parametrize("position", [0, 1])
+def test_errors_show_names_of_numpy_as_those_of_python(small, position):
+    name = [5, 6.5][position]
+    table = pd.DataFrame({0: range(20), 1: range(20)})
+    table.columns = pd.Index([np.int64(5), np.float64(6.5)], dtype=object)
+    dae = small(categorical_features=None).fit(table)
+    text = table.astype(object)
+    text.isetitem(position, ["q"] * 20)
+    with pytest.raises(ValueError, match=f"^Column {name} of dtype"):
+        dae.fit(text)
+    with pytest.raises(ValueError, match=f"^Column {name} must hold numbers"):
+        dae.transform(text)
+    infinite = table.astype(float)
+    infinite.isetitem(position, [np.inf] * 20)
+    with pytest.raises(ValueError, match=f"^Column {name} of X contains infinity"):
+        dae.transform(infinite)
+
+
+@pytest.mark.parametrize("dtype", [bool, np.bool_])
+def test_masks_and_names_of_numpy_in_parameters(small, dtype):
+    table = pd.DataFrame({"a": [k % 3 for k in range(20)], "b": range(20)})
+    mask = [dtype(True), dtype(False)]
+    for categorical_features in (mask, np.array(mask), [np.str_("a")], [np.int64(0)]):
+        dae = small(max_iter=1, categorical_features=categorical_features).fit(table)
+        assert dae._layout.categorical_.tolist() == [0]
+
+
+COMPLEX_COLUMNS = {
+    "complex": lambda z: pd.Series(z, dtype=complex),
+    "objects": lambda z: pd.Series(z, dtype=object),
+    "sparse": lambda z: pd.Series(pd.arrays.SparseArray(np.array(z))),
+}
+
+
+@pytest.mark.parametrize("case", COMPLEX_COLUMNS)
+@pytest.mark.parametrize("text", [True, False])
+def test_complex_columns_are_refused_by_all_methods(small, case, text):
+    table = pd.DataFrame({"x": np.arange(20.0), "z": np.arange(20.0)})
+    if case == "sparse":
+        table = table.astype(pd.SparseDtype(float, 0.0))
+    if text:
+        table["k"] = ["a", "b"] * 10
+    dae = small(max_iter=1).fit(table)
+    table["z"] = COMPLEX_COLUMNS[case]([0, 1j] * 10)
+    message = "Column 'z' .*Complex data not supported: pass the real parts"
+    with pytest.raises(ValueError, match=message):
+        small().fit(table)
+    for method in (
+        "transform",
+        "impute",
+        "reconstruct",
+        "cell_errors",
+        "score",
+        "score_samples",
+        "partial_fit",
+    ):
+        with pytest.raises(ValueError, match=message):
+            getattr(dae, method)(table)
+
+
+@pytest.mark.parametrize("cells", [[0, 1], [1.5, 0.0], [1, 2.5]])
+@pytest.mark.parametrize("categorical_features", ["from_dtype", None])
+def test_sparse_booleans_beside_other_sparse_numbers(
+    small, cells, categorical_features
+):
+    dense = pd.DataFrame({"b": [True, False] * 10, "x": cells * 10})
+    fill_values = {"b": False, "x": dense["x"].dtype.type(0)}
+    table = pd.DataFrame(
+        {
+            n: pd.arrays.SparseArray(dense[n], fill_value=v)
+            for n, v in fill_values.items()
+        }
+    )
+    params = {"max_iter": 1, "categorical_features": categorical_features}
+    dae = small(**params).fit(table)
+    expected = small(**params).fit(dense).transform(dense)
+    np.testing.assert_allclose(dae.transform(table), expected, atol=1e-5)
+    pd.testing.assert_frame_equal(dae.impute(table), table)
+    later = small(**params).fit(dense.astype(float))
+    assert np.isfinite(later.transform(table)).all()
+
+
+@pytest.mark.parametrize("categorical_features", ["from_dtype", ["o"], None])
+def test_polars_objects_are_refused(small, categorical_features):
+    table = pl.DataFrame(
+        {"o": pl.Series(["a", "b"] * 10, dtype=pl.Object), "x": range(20)}
+    )
+    with pytest.raises(ValueError, match="Column 'o' of dtype Object cannot be used"):
+        small(categorical_features=categorical_features).fit(table)
+
+
+@pytest.mark.parametrize(
+    "column",
+    [
+        pd.Series(pd.Categorical([None] * 20)),
+        pd.Series(pd.Categorical([None] * 20, ordered=True)),
+        pl.Series([None] * 20, dtype=pl.Enum([])),
+        pl.Series([None] * 20, dtype=pl.Categorical),
+    ],
+    ids=["pandas", "ordered", "Enum", "Categorical"],
+)
+@pytest.mark.parametrize("alone", [True, False])
+def test_categories_without_any_category(small, column, alone):
+    frame = pd.DataFrame if isinstance(column, pd.Series) else pl.DataFrame
+    table = frame({"k": column} if alone else {"k": column, "x": range(20)})
+    dae = small(max_iter=1).fit(table)
+    features = dae.transform(table)
+    for result in (
+        dae.impute(table),
+        dae.reconstruct(table),
+        dae.inverse_transform(features),
+    ):
+        assert set(cells_of(result, "k")) == {""}
+        assert type(result["k"].dtype) is type(column.dtype)
+        ordered = getattr(column.dtype, "ordered", None)
+        assert getattr(result["k"].dtype, "ordered", None) == ordered
+    dae.partial_fit(table)
+
+
+LEVELS = {
+    "str": (["a", "b"], "str"),
+    "int": ([1, 2], "number"),
+    "date": ([DAY, DAY + datetime.timedelta(1)], "date"),
+}
+
+
+@pytest.mark.parametrize("later", LEVELS)
+@pytest.mark.parametrize("first", LEVELS)
+def test_categories_of_another_kind_name_both_kinds(small, first, later):
+    x = range(20)
+    dae = small(max_iter=1).fit(
+        pd.DataFrame({"k": pd.Categorical(LEVELS[first][0] * 10), "x": x})
+    )
+    table = pd.DataFrame({"k": pd.Categorical(LEVELS[later][0] * 10), "x": x})
+    if first == later:
+        assert np.isfinite(dae.transform(table)).all()
+        return
+    was, now = LEVELS[first][1], LEVELS[later][1]
+    message = f"In fit they were of type {was}, but now they are of type {now}. Convert"
+    with pytest.raises(ValueError, match=f"Column 'k' has dtype category .* {message}"):
+        dae.transform(table)
+
+
+@pytest.mark.parametrize(
+    ("cells", "kind"),
+    [
+        (["a", "b"], "str"),
+        (["1", "2"], "str"),
+        ([DAY, DAY + datetime.timedelta(1)], "date"),
+        ([1, "2"], "int and str"),
+        ([1, 2], None),
+        ([1.5, None], None),
+        ([True, False], None),
+        ([None, None], None),
+    ],
+)
+def test_categories_in_the_place_of_numbers(small, cells, kind):
+    table = pd.DataFrame({"k": [1, 2] * 10, "x": range(20)})
+    dae = small(max_iter=1).fit(table)
+    given = [table.assign(k=pd.Categorical(cells * 10))]
+    if kind == "str":
+        dictionary = pd.ArrowDtype(pa.dictionary(pa.int32(), pa.string()))
+        given.append(table.assign(k=pd.Series(cells * 10, dtype=dictionary)))
+        for dtype in (pl.Categorical, pl.Enum(cells)):
+            column = pl.Series(cells * 10, dtype=dtype)
+            given.append(pl.DataFrame({"k": column, "x": range(20)}))
+    for X in given:
+        for method in ("transform", "impute", "score", "partial_fit"):
+            if kind is None:
+                getattr(dae, method)(X)
+                continue
+            message = f"'k' must hold numbers, .*categories of type {kind}. Convert"
+            with pytest.raises(ValueError, match=message):
+                getattr(dae, method)(X)

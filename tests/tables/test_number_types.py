@@ -103,3 +103,13 @@ def test_shared_floats_have_the_lower_precision():
     single, double = map(NumberType.of_dtype, ("float32", "float64"))
     for shared in (single.shared_with(double), double.shared_with(single)):
         assert shared.nearest(np.array([0.1])) == np.float32(0.1)
+
+
+@pytest.mark.parametrize("digits", [300, 900, 2000])
+def test_very_long_decimals(digits):
+    long = Decimal("1." + "1" * digits)
+    number_type = NumberType.of_objects([long, Decimal(f"1E-{digits}"), Decimal("inf")])
+    assert number_type.kind == "decimal"
+    found = number_type.nearest(np.array([0.1, 1e308, -5e-324])).tolist()
+    assert [float(cell) for cell in found[:2]] == [0.1, 1e308]
+    assert float(found[2]) == (0 if digits == 300 else -5e-324)
