@@ -57,7 +57,7 @@ from ._tables.frames import (
     is_frame,
     is_plain_numbers,
 )
-from ._tables.layout import Layout, Table, check_finite, read_features
+from ._tables.layout import Layout, Table, check_decoded, read_features
 from ._training.fit import check_device, fit_net
 from ._training.net import TrainingParameters, check_callbacks
 from ._warnings import warn_user
@@ -669,8 +669,8 @@ class DenoisingAutoencoderTransformer(TransformerMixin, BaseEstimator):
         Raises
         ------
         ValueError
-            If `X` is invalid, or if its numbers are so large that the decoder
-            overflows.
+            If `X` is invalid, or if its numbers are so large that no cell can be
+            decoded from them.
         """
         check_is_fitted(self)
         check_container(X)
@@ -692,7 +692,7 @@ class DenoisingAutoencoderTransformer(TransformerMixin, BaseEstimator):
         expected = self._layout.empty(len(X))
         for rows in prediction_chunks(network, len(X)):
             predicted = decode(network, loss, latent[rows])
-            check_finite(rows.start, *predicted)
+            check_decoded(rows.start, *predicted)
             expected.put(rows, self._codec.decode(*predicted))
         return self._layout.write(expected, index)
 

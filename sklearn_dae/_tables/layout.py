@@ -26,6 +26,8 @@ TEXT_REMEDY = (
     "columns of text are categorical. A ColumnTransformer before this transformer "
     "returns one after .set_output(transform='pandas')."
 )
+# The network gets scaled numbers of at most 1e15, so it predicts none of this size.
+HUGE = 1e18
 # Largest number of cells of a DataFrame that become an array at once.
 FEW_CELLS = 2**23
 
@@ -376,17 +378,18 @@ def read_features(X):
         return check_array(X, input_name="X", dtype=np.float32)
 
 
-def check_finite(first_row, numeric, probabilities):
-    """Raise ValueError if a prediction is not finite, because the network overflowed.
+def check_decoded(first_row, numeric, probabilities):
+    """Raise ValueError if a prediction is NaN or huge, because features are huge.
 
     `first_row` is the number of the first of the predicted rows.
     """
-    is_finite = np.isfinite(np.hstack([numeric, probabilities])).all(axis=1)
-    if not is_finite.all():
-        row = first_row + is_finite.argmin()
+    predicted = np.hstack([numeric, probabilities])
+    is_right = (np.abs(predicted) < HUGE).all(axis=1)  # NaN is not smaller.
+    if not is_right.all():
+        row = first_row + is_right.argmin()
         raise ValueError(
-            f"Row {row} of X holds numbers so large that the decoder overflows. Pass "
-            f"features of the size that transform gives."
+            f"Row {row} of X holds numbers so large that no cell can be decoded from "
+            f"them. Pass features of the size that transform gives."
         )
 
 
