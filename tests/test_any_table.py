@@ -1,5 +1,6 @@
 """Whatever the table: it comes back as it was, or a stated error is raised."""
 
+import datetime
 from decimal import Decimal
 
 import numpy as np
@@ -148,7 +149,11 @@ KINDS = {
         ],
         [pl.String, pl.Categorical, pl.Enum(["a", "b", "c"])],
     ),
-    "nothing": (st.none(), [pd.ArrowDtype(pa.null()), "object"], [pl.Null]),
+    "nothing": (
+        st.none(),
+        [pd.ArrowDtype(pa.null()), "object", "category"],
+        [pl.Null, pl.Categorical, pl.Enum([])],
+    ),
 }
 
 
@@ -204,6 +209,106 @@ def test_any_dtype_is_filled_and_its_observed_cells_stay(tables):
             assert None not in values(column)
             if not table.columns[j].startswith("nothing"):
                 assert column.dtype == columns_of(table)[j].dtype
+
+
+# Cells of arrays of objects and of lists, by the kind of the column.
+OBJECTS = {
+    "int": st.integers(-100, 100),
+    "large": st.integers(2**53, 2**63) | st.integers(-(2**70), -(2**53)),
+    "int of NumPy": st.integers(-100, 100).map(np.int8),
+    "float": st.integers(-100, 100).map(lambda k: k / 4),
+    "decimal": st.integers(-999, 999).map(lambda k: Decimal(k).scaleb(-2)),
+    "bool": st.booleans(),
+    "text": st.sampled_from(["a", "b", "c"]),
+    "nothing": st.nothing(),
+}
+MISSING = st.sampled_from([None, np.nan, pd.NA, pd.NaT])
+CONTAINERS = {
+    "array": lambda rows: np.array(rows, dtype=object),
+    "list": lambda rows: rows,
+    "tuples": lambda rows: tuple(map(tuple, rows)),
+    "list of arrays": lambda rows: [np.array(row, dtype=object) for row in rows],
+}
+# Cells that are no numbers.
+ODD = {
+    "date": [
+        datetime.date(2026, 1, 1),
+        pd.Timestamp("2026"),
+        np.datetime64("2026-01-01", "ns"),
+        np.datetime64("NaT"),
+        np.timedelta64(1, "D"),
+        pd.Timedelta(1),
+        pd.Period("2026"),
+    ],
+    "complex": [1j, np.complex64(1), np.complex128(2j)],
+}
+
+
+@st.composite
+def rows_of_objects(draw):
+    """Rows of objects, the positions of the categories, and a container of rows."""
+    kinds = draw(st.lists(st.sampled_from(sorted(OBJECTS)), min_size=1, max_size=4))
+    n_rows = draw(st.integers(2, 12))
+    columns = [
+        draw(st.lists(OBJECTS[kind] | MISSING, min_size=n_rows, max_size=n_rows))
+        for kind in kinds
+    ]
+    categorical = [
+        j for j, kind in enumerate(kinds) if kind == "text" or draw(st.booleans())
+    ]
+    container = draw(st.sampled_from(sorted(CONTAINERS)))
+    return [list(row) for row in zip(*columns, strict=True)], categorical, container
+
+
+@settings(SETTINGS, max_examples=40)
+@given(case=rows_of_objects())
+def test_any_objects_are_filled_and_the_observed_ones_stay(case):
+    rows, categorical, container = case
+    X = CONTAINERS[container](rows)
+    dae = small(max_iter=1, categorical_features=categorical).fit(X)
+    features = dae.transform(X)
+    assert np.isfinite(features).all()
+    assert np.isfinite(dae.score_samples(X)).all()
+    assert np.isfinite(dae.score(X))
+    is_missing = pd.isna(np.array(rows, dtype=object))
+    errors = dae.cell_errors(X)
+    assert np.isnan(errors[is_missing]).all()
+    filled = dae.impute(X)
+    for row, filled_row, missing in zip(rows, filled.tolist(), is_missing, strict=True):
+        for was, is_, hole in zip(row, filled_row, missing, strict=True):
+            assert not pd.isna(is_)
+            assert hole or (is_ == was)
+            # Decimals stay Decimals, and integers stay integers in arrays of objects.
+            if not hole and (isinstance(was, Decimal) or filled.dtype == object):
+                assert type(is_) is type(was)
+    levels = {j: {row[j] for row in rows if not pd.isna(row[j])} for j in categorical}
+    for result in (dae.reconstruct(X), dae.inverse_transform(features)):
+        assert result.shape == filled.shape
+        assert not pd.isna(result).any()
+        assert all(not of or set(result[:, j]) <= of for j, of in levels.items())
+    dae.partial_fit(X)
+
+
+@settings(SETTINGS, max_examples=30)
+@given(case=rows_of_objects(), data=st.data())
+def test_any_date_and_complex_number_is_refused_by_its_column(case, data):
+    rows, categorical, container = case
+    n_rows, n_columns = len(rows), len(rows[0]) + 1
+    rows = [[*row, float(k)] for k, row in enumerate(rows)]
+    kind = data.draw(st.sampled_from(sorted(ODD)))
+    dae = small(max_iter=1, categorical_features=categorical).fit(rows)
+    odd = [list(row) for row in rows]
+    odd[data.draw(st.integers(0, n_rows - 1))][-1] = data.draw(
+        st.sampled_from(ODD[kind])
+    )
+    X = CONTAINERS[container](odd)
+    message = rf"Column {n_columns - 1} must hold numbers: they are {kind}"
+    for method in ("fit", "partial_fit", "transform", "impute", "reconstruct"):
+        with pytest.raises(ValueError, match=message):
+            getattr(dae, method)(X)
+    for method in ("score", "score_samples", "cell_errors"):
+        with pytest.raises(ValueError, match=message):
+            getattr(dae, method)(X)
 
 
 def test_thousands_of_levels():
