@@ -531,9 +531,9 @@ class DenoisingAutoencoderTransformer(TransformerMixin, BaseEstimator):
         Parameters
         ----------
         X : array-like, sparse matrix or DataFrame of shape (n_samples, n_features)
-            Training rows, at least two. Missing cells are NaN, None, NA of pandas or
-            null of polars. A sparse matrix holds numbers only. It is made dense a few
-            rows at a time.
+            Training rows, at least two. Missing cells are NaN, None, NA or NaT of
+            pandas, or null of polars. A sparse matrix holds numbers only. It is made
+            dense a few rows at a time.
         y : Ignored
             Not used, present for API consistency by convention.
         X_val : array-like, sparse matrix or DataFrame of shape (n_val, n_features), \
@@ -735,7 +735,7 @@ class DenoisingAutoencoderTransformer(TransformerMixin, BaseEstimator):
         -------
         X_filled : ndarray, sparse matrix or DataFrame of shape (n_samples, n_features)
             The rows without missing cells, in the format of the training table. A CSR
-            matrix if `X` is sparse.
+            matrix if `X` is sparse. An array of objects if the cells fit into no other.
         """
         table = self._read(X)
         if issparse(X) and X.dtype.kind in "iub":

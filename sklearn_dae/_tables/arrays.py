@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import datetime
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import torch
@@ -39,8 +39,8 @@ def is_missing(value):
 
 
 def is_list(X):
-    """Tell whether `X` is a list or a tuple of rows."""
-    return isinstance(X, (list, tuple))
+    """Tell whether `X` is a list or another sequence of Python."""
+    return isinstance(X, Sequence) and not isinstance(X, (str, bytes, memoryview))
 
 
 def holds_objects(X):
@@ -49,9 +49,10 @@ def holds_objects(X):
 
 
 def as_array(X):
-    """Convert lists of rows, tensors and texts to arrays. Others stay as they are.
+    """Convert lists of rows, tensors and masked arrays to arrays of NumPy.
 
-    The cells of a list stay the objects that they are.
+    Other tables stay as they are. So do the objects in a list. An array of text becomes
+    one of objects.
 
     Raises
     ------
@@ -67,6 +68,9 @@ def as_array(X):
         X = X.detach().cpu()
         # NumPy has no bfloat16.
         X = np.asarray(X.float() if X.dtype == torch.bfloat16 else X)
+    elif isinstance(X, np.ma.MaskedArray):
+        # Integers cannot be missing, but objects can.
+        X = (X if X.dtype.kind in "fc" else X.astype(object)).filled(np.nan)
     elif isinstance(X, Mapping):
         raise TypeError(
             f"X is a {type(X).__name__}, but must be a DataFrame, an array, a list of "

@@ -1,11 +1,13 @@
 """Arrays of objects, lists of rows and tensors are read as tables."""
 
 import datetime
+from collections import UserList, deque
 from decimal import Decimal
 from fractions import Fraction
 
 import numpy as np
 import pandas as pd
+import polars as pl
 import pytest
 import torch
 from scipy import sparse
@@ -326,6 +328,47 @@ def test_missing_cells_of_a_tensor_are_filled(small):
     filled = small(max_iter=1).fit(X).impute(X)
     assert np.isfinite(filled).all()
     np.testing.assert_array_equal(np.delete(filled, 3, 0), np.delete(NUMBERS, 3, 0))
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64, np.int64])
+def test_masked_cells_are_missing(small, dtype):
+    X = np.ma.array((NUMBERS * 100).astype(dtype))
+    X[3, 1] = X[4, 2] = np.ma.masked
+    plain = np.where(X.mask, np.nan, X.data.astype(float)).astype(np.float32)
+    dae = small(max_iter=1).fit(X)
+    expected = small(max_iter=1).fit(plain).transform(plain)
+    np.testing.assert_allclose(dae.transform(X), expected, rtol=1e-4, atol=1e-5)
+    filled = dae.impute(X)
+    np.testing.assert_array_equal(filled[~X.mask], X.data[~X.mask])
+    assert not pd.isna(filled).any()
+
+
+@pytest.mark.parametrize("sequence", [UserList, deque, tuple])
+def test_other_sequences_of_rows_are_read_as_lists(small, sequence):
+    rows = HOLES.tolist()
+    dae = small(max_iter=1).fit(sequence(rows))
+    expected = small(max_iter=1).fit(rows).impute(rows)
+    np.testing.assert_array_equal(dae.impute(sequence(rows)), expected)
+
+
+@pytest.mark.skipif(not hasattr(pl, "Int128"), reason="polars is too old")
+@pytest.mark.parametrize("alone", [True, False])
+def test_integers_of_128_bits(small, alone):
+    cells = [2**100, 5, None, -(2**99)] * 5
+    table = pl.DataFrame({"d": pl.Series(cells, dtype=pl.Int128)})
+    table = table if alone else table.with_columns(x=pl.Series(range(20)))
+    dae = small(max_iter=1).fit(table)
+    for result in (
+        dae.impute(table),
+        dae.reconstruct(table),
+        dae.inverse_transform(dae.transform(table)),
+    ):
+        assert result.dtypes == table.dtypes
+        assert None not in result["d"].to_list()
+    filled = dae.impute(table)["d"].to_list()
+    assert all(was in (None, is_) for was, is_ in zip(cells, filled, strict=True))
+    for method in METHODS:
+        getattr(dae, method)(table)
 
 
 def test_arrays_of_numbers_are_not_copied():
