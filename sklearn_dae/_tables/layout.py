@@ -493,13 +493,15 @@ def _stack(columns, dtype):
 
 
 def _stack_exactly(columns, dtype):
-    """Make an array of columns, of objects if `dtype` cannot hold each cell."""
-    try:
-        X = _stack(columns, dtype)
-    except (TypeError, ValueError, OverflowError):
-        return _stack(columns, object)
-    unchanged = all(map(_are_equal, X.T, columns))
-    return X if unchanged else _stack(columns, object)
+    """Make an array of `dtype`, or of floats or objects if it cannot hold the cells."""
+    for attempt in (dtype, np.float64):
+        try:
+            X = _stack(columns, attempt)
+        except (TypeError, ValueError, OverflowError):
+            continue
+        if all(map(_are_equal, X.T, columns)):
+            return X
+    return _stack(columns, object)
 
 
 def _are_equal(held, cells):

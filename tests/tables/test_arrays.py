@@ -330,6 +330,13 @@ def test_missing_cells_of_a_tensor_are_filled(small):
     np.testing.assert_array_equal(np.delete(filled, 3, 0), np.delete(NUMBERS, 3, 0))
 
 
+def test_a_list_after_an_array_of_single_precision(small):
+    dae = small(max_iter=1).fit(NUMBERS.astype(np.float32))
+    filled = dae.impute([[0.1, None, 2.5], [1.0, 0.7, 0.3]])
+    assert filled.dtype == np.float64
+    assert filled[1].tolist() == [1.0, 0.7, 0.3]
+
+
 @pytest.mark.parametrize("dtype", [np.float32, np.float64, np.int64])
 def test_masked_cells_are_missing(small, dtype):
     X = np.ma.array((NUMBERS * 100).astype(dtype))
