@@ -16,6 +16,13 @@ def test_a_warning_points_to_the_line_that_is_not_of_a_library():
     assert caught[0].filename == __file__
 
 
+def test_a_warning_in_code_without_a_module_name():
+    code = "warn_user('soon', FutureWarning)"
+    with pytest.warns(FutureWarning, match="soon") as caught:
+        exec(compile(code, "a cell", "exec"), {"warn_user": warn_user})
+    assert caught[0].filename == "a cell"
+
+
 CALLS = {
     "fit": lambda dae, X: dae.fit(X),
     "fit_transform": lambda dae, X: dae.fit_transform(X),
