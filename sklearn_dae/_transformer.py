@@ -23,14 +23,16 @@ from sklearn.utils.validation import (
     validate_data,
 )
 
+from ._cells import row_chunks
 from ._networks.autoencoder import ACTIVATIONS
 from ._networks.contexts import own_settings
 from ._networks.inference import (
     decode,
-    features,
+    for_chunks,
     n_features_out,
     predict_cells,
     prediction_chunks,
+    write_features,
 )
 from ._parameters import (
     NOISE_NAMES,
@@ -644,8 +646,12 @@ class DenoisingAutoencoderTransformer(TransformerMixin, BaseEstimator):
         """
         table = self._read(X)
         X_new = np.empty((len(table), self._n_features_out), dtype=np.float32)
-        for rows, chunk in self._chunks(table):
-            X_new[rows] = features(self.net_.module_, self._codec.encode(chunk))
+
+        def write(rows):
+            cells = self._codec.encode(table.rows(rows))
+            write_features(self.net_.module_, cells, X_new[rows])
+
+        for_chunks(self.net_.module_, len(table), write)
         return X_new
 
     @_isolated
@@ -690,10 +696,13 @@ class DenoisingAutoencoderTransformer(TransformerMixin, BaseEstimator):
         latent = X[:, -self._n_components :]
         network, loss = self.net_.module_, self.net_.criterion__loss
         expected = self._layout.empty(len(X))
-        for rows in prediction_chunks(network, len(X)):
+
+        def put(rows):
             predicted = decode(network, loss, latent[rows])
             check_decoded(rows.start, *predicted)
             expected.put(rows, self._codec.decode(*predicted))
+
+        for_chunks(network, len(X), put)
         return self._layout.write(expected, index)
 
     @_isolated
@@ -774,19 +783,20 @@ class DenoisingAutoencoderTransformer(TransformerMixin, BaseEstimator):
             if there is nothing to predict.
         """
         table = self._read(X)
-        # Always the same groups, so that a search can compare its candidates.
-        random_state = np.random.RandomState(0)
+        groups = _hidden_groups(len(table), self.n_features_in_)
         learned = self._codec.learned
-        error = baseline = 0.0
-        for _, chunk in self._chunks(table):
-            shape = (len(chunk), self.n_features_in_)
-            groups = random_state.randint(N_HIDDEN_GROUPS, size=shape)
+
+        def sums(rows):
+            chunk, error = table.rows(rows), 0.0
             for group in range(N_HIDDEN_GROUPS):
-                hidden = (groups == group) & learned
+                hidden = (groups[rows] == group) & learned
                 errors = self._errors(chunk, hidden)
                 error += np.nansum(errors[hidden], dtype=np.float64)
             of_means = self._codec.baseline_errors(chunk)[:, learned]
-            baseline += np.nansum(of_means, dtype=np.float64)
+            return error, np.nansum(of_means, dtype=np.float64)
+
+        of_chunks = for_chunks(self.net_.module_, len(table), sums)
+        error, baseline = map(sum, zip(*of_chunks, strict=True))
         return 1.0 - float(error / baseline) if baseline else 0.0
 
     @_isolated
@@ -806,11 +816,14 @@ class DenoisingAutoencoderTransformer(TransformerMixin, BaseEstimator):
         """
         table = self._read(X)
         scores = np.empty(len(table), dtype=np.float32)
-        for rows, chunk in self._chunks(table):
-            errors = self._errors(chunk)
+
+        def write(rows):
+            errors = self._errors(table.rows(rows))
             n_known = np.maximum((~np.isnan(errors)).sum(axis=1), 1)
             # Subtracting from 0 avoids -0.0.
             scores[rows] = 0 - np.nansum(errors, axis=1) / n_known.astype(np.float32)
+
+        for_chunks(self.net_.module_, len(table), write)
         return scores
 
     @_isolated
@@ -833,8 +846,11 @@ class DenoisingAutoencoderTransformer(TransformerMixin, BaseEstimator):
         """
         table = self._read(X)
         errors = np.empty((len(table), self.n_features_in_), dtype=np.float32)
-        for rows, chunk in self._chunks(table):
-            errors[rows] = self._errors(chunk)
+
+        def write(rows):
+            errors[rows] = self._errors(table.rows(rows))
+
+        for_chunks(self.net_.module_, len(table), write)
         return self._layout.frame(errors, index_of(X))
 
     @_isolated
@@ -1109,8 +1125,12 @@ class DenoisingAutoencoderTransformer(TransformerMixin, BaseEstimator):
     def _expected(self, table):
         """Predict all cells of a Table, each from its whole row."""
         expected = self._layout.empty(len(table))
-        for rows, chunk in self._chunks(table):
-            expected.put(rows, self._codec.decode(*self._predict(chunk)))
+
+        def put(rows):
+            predicted = self._predict(table.rows(rows))
+            expected.put(rows, self._codec.decode(*predicted))
+
+        for_chunks(self.net_.module_, len(table), put)
         return expected
 
     def _impute_sparse(self, table):
@@ -1126,11 +1146,6 @@ class DenoisingAutoencoderTransformer(TransformerMixin, BaseEstimator):
                 X.data[places] = expected[of_row - rows.start, X.indices[places]]
         return X
 
-    def _chunks(self, table):
-        """Yield slices of rows that the network processes at once, with their Table."""
-        for rows in prediction_chunks(self.net_.module_, len(table)):
-            yield rows, table.rows(rows)
-
     def _predict(self, table):
         """Predict the numbers and the probabilities of all cells of a Table."""
         cells = self._codec.encode(table)
@@ -1145,3 +1160,13 @@ class DenoisingAutoencoderTransformer(TransformerMixin, BaseEstimator):
 def _seed(random_state):
     """Draw the seed of the generator of a training."""
     return int(random_state.randint(np.iinfo(np.int32).max))
+
+
+def _hidden_groups(n_rows, n_columns):
+    """Divide cells into groups at random. Return the number of the group of each."""
+    # Always the same groups, so that a search can compare its candidates.
+    random_state = np.random.RandomState(0)
+    groups = np.empty((n_rows, n_columns), dtype=np.int8)
+    for rows in row_chunks(n_rows, n_columns):
+        groups[rows] = random_state.randint(N_HIDDEN_GROUPS, size=groups[rows].shape)
+    return groups

@@ -18,7 +18,9 @@ PACKAGE = Path(sklearn_dae.__file__).parent
 # The sub-packages and top-level files, and those that each of them may import.
 SUB_PACKAGES = {
     "__init__": {"_compat", "_display", "_networks", "_transformer"},
-    "_transformer": {"_networks", "_parameters", "_tables", "_training", "_warnings"},
+    "_transformer": {
+        "_cells", "_networks", "_parameters", "_tables", "_training", "_warnings",
+    },
     "_display": {"_tables"},
     "_training": {"_cells", "_networks"},
     "_networks": {"_cells", "_compat", "_parameters"},
@@ -31,7 +33,7 @@ SUB_PACKAGES = {
 FILES = {
     "__init__": {"_compat", "_display", "_networks.conv", "_transformer"},
     "_transformer": {
-        "_networks.autoencoder", "_networks.contexts", "_networks.inference",
+        "_cells", "_networks.autoencoder", "_networks.contexts", "_networks.inference",
         "_parameters", "_tables.arrays", "_tables.codec", "_tables.columns",
         "_tables.frames", "_tables.layout", "_training.fit", "_training.net",
         "_warnings",
@@ -43,7 +45,7 @@ FILES = {
     },
     "_training.net": {
         "_cells", "_networks.autoencoder", "_networks.custom", "_networks.dropout",
-        "_training.batches", "_training.loss", "_training.steps",
+        "_networks.threads", "_training.batches", "_training.loss", "_training.steps",
     },
     "_training.batches": {"_cells", "_training.corruption"},
     "_training.corruption": {"_cells"},
@@ -60,7 +62,7 @@ FILES = {
     "_networks.contexts": set(),
     "_networks.dropout": set(),
     "_networks.output": set(),
-    "_networks.threads": set(),
+    "_networks.threads": {"_networks.contexts"},
     "_tables.codec": {"_cells", "_tables.columns", "_tables.layout"},
     "_tables.layout": {
         "_cells", "_tables.arrays", "_tables.columns", "_tables.frames",

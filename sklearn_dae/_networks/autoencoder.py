@@ -1,7 +1,6 @@
 """The network: an encoder and a decoder, with one output for each number or level.
 
-Dense layers are built without initial values, because PyTorch would draw them from its
-global generator. `initialize` draws them from the generator of the training.
+`initialize` draws the initial values from the generator of the training.
 """
 
 from __future__ import annotations
@@ -35,13 +34,40 @@ MAX_BIN_INPUTS = 384
 NARROWEST_BIN = 1e-4
 # If there are more inputs than this, the stack does not contain them.
 MAX_STACKED_INPUTS = 1024
+# The bits of a matrix product do not depend on the number of threads if all its sizes
+# are multiples of this. So tensors are padded with zeros.
+MULTIPLE = 16
+
+
+def n_missing(size: int, multiple: int = MULTIPLE) -> int:
+    """Compute how many rows or columns to add to `size` for the next multiple."""
+    return -size % multiple
 
 
 class Dense(nn.Linear):
-    """A linear layer without initial values."""
+    """A linear layer whose weights are padded with zeros.
+
+    It takes inputs with or without padding. Its output is padded. All initial values
+    are zeros, because PyTorch would draw them from its global generator.
+    """
+
+    def __init__(self, in_features: int, out_features: int):
+        super().__init__(
+            in_features + n_missing(in_features),
+            out_features + n_missing(out_features),
+            dtype=torch.float32,
+        )
+        self.in_features, self.out_features = in_features, out_features
 
     def reset_parameters(self) -> None:
-        pass
+        nn.init.zeros_(self.weight)
+        nn.init.zeros_(self.bias)
+
+    def forward(self, input: Tensor) -> Tensor:
+        padding = n_missing(input.shape[1])
+        if padding:
+            input = functional.pad(input, (0, padding))
+        return functional.linear(input, self.weight, self.bias)
 
 
 def n_bins(n_numeric: int) -> int:
@@ -70,10 +96,13 @@ class CellsEncoder(nn.Module):
         Number of bins of each numeric column.
     clip : float
         Largest distance of an input from its column's mean, in standard deviations.
+    multiple : int
+        Zeros are appended to the inputs, up to a multiple of this.
 
     Shape
     -----
-    Input: numeric (n, n_numeric) and codes (n, n_categorical). Output: (n, n_inputs).
+    Input: numeric (n, n_numeric) and codes (n, n_categorical). Output: (n, n_inputs),
+    and the zeros.
 
     References
     ----------
@@ -90,11 +119,19 @@ class CellsEncoder(nn.Module):
     encoded_center: Tensor
     offsets: Tensor
 
-    def __init__(self, n_numeric: int, n_levels: Sequence[int], bins: int, clip: float):
+    def __init__(
+        self,
+        n_numeric: int,
+        n_levels: Sequence[int],
+        bins: int,
+        clip: float,
+        multiple: int = 1,
+    ):
         super().__init__()
         self.n_levels = tuple(n_levels)
         self.bins = bins
         self.clip = clip
+        self.multiple = multiple
         self.n_inputs = n_numeric * (1 + self.bins) + sum(n_levels)
         self.n_outputs = n_numeric + sum(n_levels)
         # The initial weights depend on the variance of all inputs together, in units
@@ -134,7 +171,10 @@ class CellsEncoder(nn.Module):
         n_rows, n_numbers = numeric.shape
         n_encoded = n_numbers * (1 + self.bins)
         # Write all inputs into one tensor, because joining blocks takes time.
-        inputs = numeric.new_empty(n_rows, self.n_inputs)
+        padding = n_missing(self.n_inputs, self.multiple)
+        inputs = numeric.new_empty(n_rows, self.n_inputs + padding)
+        if padding:
+            inputs[:, self.n_inputs :] = 0.0
         distances = torch.sub(numeric, self.center, out=inputs[:, :n_numbers])
         # x / sqrt(1 + (x / limit)^2) is nearly x near 0 and tends to the limit. Unlike
         # a square, hypot does not overflow.
@@ -144,7 +184,7 @@ class CellsEncoder(nn.Module):
             self._fill_bins(numeric, out=bins).sub_(self.encoded_center)
         inputs[:, :n_encoded].nan_to_num_()
         if codes.shape[1]:
-            self._write_one_hot(codes, inputs[:, n_encoded:])
+            self._write_one_hot(codes, inputs[:, n_encoded : self.n_inputs])
         return inputs
 
     def name_inputs(
@@ -192,6 +232,9 @@ class Autoencoder(nn.Module):
 
     spreads: Tensor
     n_weights: int
+    # Whether several threads can compute. If not, the sizes of batches and layers are
+    # not padded, so that bits may depend on the number of threads.
+    uses_threads = False
 
     def __init__(self, cells: CellsEncoder, n_components: int, representation: str):
         super().__init__()
@@ -217,7 +260,10 @@ class Autoencoder(nn.Module):
         raise NotImplementedError
 
     def encode(self, inputs: Tensor) -> list[Tensor]:
-        """Compute all blocks of the encoder, the latent layer last."""
+        """Compute all blocks of the encoder, the latent layer last.
+
+        Blocks may be padded, as the inputs are.
+        """
         raise NotImplementedError
 
     def decode(self, latent: Tensor) -> Tensor:
@@ -226,20 +272,20 @@ class Autoencoder(nn.Module):
 
     def compress(self, inputs: Tensor) -> Tensor:
         """Compute the latent layer from inputs."""
-        return self.encode(inputs)[-1]
+        return self.encode(inputs)[-1][:, : self.n_components]
 
     def repair(self, inputs: Tensor) -> Tensor:
         """Compute the output from inputs."""
         return self.decode(self.compress(inputs))
 
     def stack(self, numeric: Tensor, codes: Tensor) -> list[Tensor]:
-        """Compute the blocks of the stack, each divided by its spread."""
+        """Compute the blocks of the stack."""
         inputs = self.cells(numeric, codes)
         blocks = self.encode(inputs)
         if len(self.block_sizes) > len(blocks):
             blocks.insert(0, inputs)
-        spreads = self.spreads.tolist()
-        return [block / s for block, s in zip(blocks, spreads, strict=True)]
+        sizes = self.block_sizes
+        return [block[:, :size] for block, size in zip(blocks, sizes, strict=True)]
 
     def name_features(
         self, numeric_names: Sequence[str], level_names: Sequence[str]
@@ -288,6 +334,8 @@ class DenoisingAutoencoder(Autoencoder):
         Which layers the features consist of.
     """
 
+    uses_threads = True
+
     def __init__(
         self,
         n_numeric: int,
@@ -301,7 +349,7 @@ class DenoisingAutoencoder(Autoencoder):
         # The bottleneck is too narrow to pass on the information of bins.
         bins = 0 if is_bottleneck else n_bins(n_numeric)
         clip = CLIP_OF_LATENT if is_bottleneck else CLIP_OF_STACK
-        cells = CellsEncoder(n_numeric, n_levels, bins, clip)
+        cells = CellsEncoder(n_numeric, n_levels, bins, clip, MULTIPLE)
         super().__init__(cells, n_components, representation)
         self.activation = activation
         encoder_sizes = [*hidden_layer_sizes, n_components]
@@ -318,7 +366,7 @@ class DenoisingAutoencoder(Autoencoder):
     def extra_repr(self) -> str:
         return f"activation={self.activation!r}, {super().extra_repr()}"
 
-    def dense_layers(self) -> list[tuple[nn.Linear, str]]:
+    def dense_layers(self) -> list[tuple[Dense, str]]:
         """List all layers in order, each with the name of its activation."""
         layers = [*self.encoder, *self.decoder]
         activations = self.encoder_activations + self.decoder_activations
@@ -333,23 +381,22 @@ class DenoisingAutoencoder(Autoencoder):
         """
         layers = [layer for layer, _ in self.dense_layers()]
         for layer in layers:
-            is_first = layer is layers[0]
-            bound = 1 / math.sqrt(self.cells.fan_in if is_first else layer.in_features)
-            for parameter in layer.parameters():
-                parameter.uniform_(-bound, bound, generator=generator)
-        layers[-1].bias.copy_(output_bias)
+            n_in, n_out = layer.in_features, layer.out_features
+            bound = 1 / math.sqrt(self.cells.fan_in if layer is layers[0] else n_in)
+            for values in (layer.weight[:n_out, :n_in], layer.bias[:n_out]):
+                values.uniform_(-bound, bound, generator=generator)
+        layers[-1].bias[: len(output_bias)] = output_bias
 
     def encode(self, inputs: Tensor) -> list[Tensor]:
         return _run(self.encoder, self.encoder_activations, inputs)
 
     def decode(self, latent: Tensor) -> Tensor:
-        return _run(self.decoder, self.decoder_activations, latent)[-1]
+        output = _run(self.decoder, self.decoder_activations, latent)[-1]
+        return output[:, : self.cells.n_outputs]
 
 
 def _dense(sizes: Sequence[int]) -> nn.ModuleList:
-    return nn.ModuleList(
-        Dense(n_in, n_out, dtype=torch.float32) for n_in, n_out in pairwise(sizes)
-    )
+    return nn.ModuleList(Dense(n_in, n_out) for n_in, n_out in pairwise(sizes))
 
 
 def _run(layers: nn.ModuleList, activations: list[str], x: Tensor) -> list[Tensor]:

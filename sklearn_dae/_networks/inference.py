@@ -1,28 +1,68 @@
-"""Features and predicted cells that a trained network computes for rows."""
+"""Features and predicted cells that a trained network computes for rows.
+
+Each function computes a chunk of rows, within `one_thread`.
+"""
 
 from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TypeVar
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from .._cells import Cells, row_chunks
-from .autoencoder import Autoencoder
+from .autoencoder import Autoencoder, n_missing
 from .output import expected_cells
-from .threads import threads_for
+from .threads import MULTIPLICATIONS_OF_PREDICTION, map_in_threads, one_thread
+
+Result = TypeVar("Result")
+
+
+def for_chunks(
+    network: Autoencoder, n_rows: int, function: Callable[[slice], Result]
+) -> list[Result]:
+    """Call `function` for slices of rows that fit the memory for one pass.
+
+    If the work is large enough, threads share the slices. The slices do not depend on
+    the number of threads.
+    """
+    chunks = prediction_chunks(network, n_rows)
+    with one_thread() as n_threads:
+        n_threads = min(n_threads, len(chunks))
+        if (
+            n_threads > 1
+            and network.uses_threads
+            and n_rows * network.n_weights >= MULTIPLICATIONS_OF_PREDICTION
+        ):
+            return map_in_threads(function, chunks, n_threads)
+        return [function(rows) for rows in chunks]
+
+
+def prediction_chunks(network: Autoencoder, n_rows: int) -> list[slice]:
+    """Divide rows into slices that fit the memory for one pass of the network."""
+    # The output and the stack are the largest arrays.
+    return row_chunks(n_rows, network.cells.n_outputs + sum(network.block_sizes))
 
 
 @torch.inference_mode()
-def features(network: Autoencoder, cells: Cells) -> np.ndarray:
-    """Compute the features of rows: the stack or the latent layer."""
+def write_features(network: Autoencoder, cells: Cells, out: np.ndarray) -> None:
+    """Write the features of rows to `out`: the stack or the latent layer."""
     blocks = map(_whole_vectors, cells.to(network.spreads.device))
-    with threads_for(cells.n_rows * network.n_weights):
-        if network.representation == "stack":
-            output = torch.cat(network.stack(*blocks), 1)
-        else:
-            output = network.latent(*blocks)
-    # Remove the rows that `_whole_vectors` appended.
-    return output[: cells.n_rows].numpy(force=True)
+    features = torch.from_numpy(out)
+    if network.representation == "latent":
+        features.copy_(network.latent(*blocks)[: len(out)])
+        return
+    # A stack divided by its spreads would need more memory, and be copied to `out`.
+    spreads = network.spreads.tolist()
+    for block, spread, of_block in zip(
+        network.stack(*blocks),
+        spreads,
+        features.split(network.block_sizes, 1),
+        strict=True,
+    ):
+        torch.div(block[: len(out)].cpu(), spread, out=of_block)
 
 
 def n_features_out(network: Autoencoder) -> int:
@@ -37,9 +77,7 @@ def predict_cells(
     network: Autoencoder, loss: str, cells: Cells
 ) -> tuple[np.ndarray, np.ndarray]:
     """Predict the numbers, and the probabilities of all levels, of rows."""
-    blocks = map(_whole_vectors, cells.to(network.spreads.device))
-    with threads_for(cells.n_rows * network.n_weights):
-        output = network(*blocks)
+    output = network(*map(_whole_vectors, cells.to(network.spreads.device)))
     return _expected(network, loss, output, cells.n_rows)
 
 
@@ -51,15 +89,8 @@ def decode(
     spreads = network.spreads
     # Features are divided by their spread. The decoder takes them undivided.
     inputs = torch.tensor(latent, device=spreads.device) * spreads[-1]
-    with threads_for(len(latent) * network.n_weights):
-        output = network.decode(_whole_vectors(inputs))
+    output = network.decode(_whole_vectors(inputs))
     return _expected(network, loss, output, len(latent))
-
-
-def prediction_chunks(network: Autoencoder, n_rows: int) -> list[slice]:
-    """Divide rows into slices that fit the memory for one pass of the network."""
-    # The output and the stack are the largest arrays.
-    return row_chunks(n_rows, network.cells.n_outputs + sum(network.block_sizes))
 
 
 def _expected(
@@ -77,7 +108,7 @@ def _whole_vectors(block: Tensor) -> Tensor:
     for the remainder in another way. Without a remainder the result of a row does not
     depend on its place.
     """
-    n_missing = -len(block) % 16
-    if not n_missing:
+    padding = n_missing(len(block))
+    if not padding:
         return block
-    return torch.cat([block, block.new_zeros(n_missing, block.shape[1])])
+    return torch.cat([block, block.new_zeros(padding, block.shape[1])])

@@ -1,23 +1,46 @@
-"""Number of threads of PyTorch: one, unless the work is large enough for several."""
+"""Number of threads of PyTorch. It changes the time of a computation, never its bits.
+
+Everything is computed on one thread, apart from two things whose bits do not depend on
+the number of threads: the products of padded matrices in training steps, and chunks of
+rows that several threads predict, each chunk on one thread.
+"""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
-from contextlib import AbstractContextManager, contextmanager, nullcontext
-from threading import Lock, Thread
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from math import inf
+from threading import Lock, Thread, local
+from time import perf_counter
+from typing import TypeVar
 
 import torch
 
-# With fewer multiplications than these, one thread is faster. An update of the weights
-# needs more, because each of its products waits for the slowest thread, and other
-# processes slow threads down.
-MULTIPLICATIONS_OF_UPDATE = 2**28
-MULTIPLICATIONS_OF_PREDICTION = 2**24
+from .contexts import own_settings
+
+# With fewer multiplications than these, one thread is faster: the first number is for
+# a prediction, the second for the first steps of a training.
+MULTIPLICATIONS_OF_PREDICTION = 2**26
+MULTIPLICATIONS_OF_UPDATE = 2**26
+# Steps whose median time is compared.
+COMPARED_STEPS = 3
+# Steps until the other number of threads is tried again, at first and at most.
+FIRST_INTERVAL, LONGEST_INTERVAL = 32, 512
+# Several threads are used if their steps take less than this part of the time.
+WORTHWHILE = 0.9
+# One thread is tried at once if steps take more than this many times as long as before.
+SLOWER = 1.5
+
+Item = TypeVar("Item")
+Result = TypeVar("Result")
 
 _lock = Lock()
 _n_on_one_thread = 0
 _n_threads_before = 1
+_inside = local()
 
 
 def _use_one_thread_after_fork() -> None:
@@ -27,8 +50,8 @@ def _use_one_thread_after_fork() -> None:
     would wait forever for the other threads. The lock may have been held by one of
     them.
     """
-    global _lock, _n_on_one_thread, _n_threads_before
-    _lock = Lock()
+    global _lock, _n_on_one_thread, _n_threads_before, _inside
+    _lock, _inside = Lock(), local()
     _n_on_one_thread, _n_threads_before = 0, 1
     torch.set_num_threads(1)
 
@@ -38,36 +61,165 @@ if hasattr(os, "register_at_fork"):  # Windows cannot fork.
 
 
 @contextmanager
-def one_thread() -> Iterator[None]:
+def one_thread() -> Iterator[int]:
     """Let PyTorch compute on one thread, and restore the setting afterwards.
 
-    PyTorch stores the setting for the process and for the calling thread. So callers in
-    several threads share one record. The first caller stores the previous setting. Each
-    caller restores it for its own thread, and the last caller for the process.
+    PyTorch stores the setting for the process and for each thread that has computed.
+    So callers in several threads share a record. The first caller stores the setting
+    of the process, and the last one restores it. Each caller restores the setting of
+    its own thread. A call inside this context changes nothing.
+
+    Yields
+    ------
+    n_threads : int
+        Number of threads that were set for the caller.
     """
+    outer = getattr(_inside, "n_threads", None)
+    if outer:
+        yield outer
+        return
+    _enter()
+    try:
+        torch.set_num_threads(1)
+        yield _inside.n_threads
+    finally:
+        _leave()
+
+
+def _enter() -> None:
     global _n_on_one_thread, _n_threads_before
     with _lock:
+        n_threads = torch.get_num_threads()
         if not _n_on_one_thread:
-            _n_threads_before = torch.get_num_threads()
+            _n_threads_before = n_threads
+        elif n_threads == 1:
+            # A new thread gets the 1 that other callers have set for the process.
+            n_threads = _n_threads_before
+        _inside.n_threads = n_threads
         _n_on_one_thread += 1
-        torch.set_num_threads(1)
-    try:
+
+
+def _leave() -> None:
+    global _n_on_one_thread
+    with _lock:
+        _n_on_one_thread -= 1
+        n_threads, _inside.n_threads = _inside.n_threads, None
+        torch.set_num_threads(n_threads)
+        of_process = 1 if _n_on_one_thread else _n_threads_before
+        if n_threads != of_process:
+            # This also set the number of the process. Another thread corrects it,
+            # because the number of this thread must not change.
+            helper = Thread(target=torch.set_num_threads, args=(of_process,))
+            helper.start()
+            helper.join()
+
+
+def map_in_threads(
+    function: Callable[[Item], Result], items: Sequence[Item], n_threads: int
+) -> list[Result]:
+    """Call `function` for each item, on several threads. List the results in order.
+
+    PyTorch computes each call on one thread.
+    """
+
+    def call(item: Item) -> Result:
+        # PyTorch's settings are those of the thread.
+        with own_settings():
+            return function(item)
+
+    with ThreadPoolExecutor(
+        n_threads, initializer=torch.set_num_threads, initargs=(1,)
+    ) as pool:
+        return list(pool.map(call, items))
+
+
+class ThreadChoice:
+    """Choose between one thread and several by the time that steps take.
+
+    Each step counts, whatever its number of threads is. So trying the other number
+    costs little. It is tried again after some steps, because other processes may have
+    started or ended, and when steps have become slower. The intervals grow while the
+    choice stays the same.
+
+    Parameters
+    ----------
+    n_threads : int
+        Number of threads to compare with one.
+    starts_with_all : bool
+        Whether the first steps use all threads.
+
+    Attributes
+    ----------
+    chosen : int
+        Number of threads that was faster.
+    current : int
+        Number of threads of the next step.
+    """
+
+    def __init__(self, n_threads: int, starts_with_all: bool = False):
+        self.n_threads = n_threads
+        self.chosen = self.current = n_threads if starts_with_all else 1
+        self._interval = FIRST_INTERVAL
+        # Seconds of a step on several threads, when these were last compared with one.
+        self._usual = inf
+        self._restart(COMPARED_STEPS)
+
+    def _restart(self, n_steps: int) -> None:
+        """Use the chosen number for `n_steps`, before the other one is tried."""
+        self.current = self.chosen
+        self._n_left = n_steps
+        self._seconds: dict[int, deque[float]] = {
+            n: deque(maxlen=COMPARED_STEPS) for n in (1, self.n_threads)
+        }
+
+    @contextmanager
+    def threads(self) -> Iterator[None]:
+        """Compute on the current number of threads, within `one_thread`."""
+        try:
+            if self.current > 1:
+                torch.set_num_threads(self.current)
+            yield
+        finally:
+            if self.current > 1:
+                torch.set_num_threads(1)
+
+    @contextmanager
+    def timed(self) -> Iterator[None]:
+        """Measure a step, and choose the number of threads of the next one."""
+        start = perf_counter()
         yield
-    finally:
-        with _lock:
-            _n_on_one_thread -= 1
-            torch.set_num_threads(_n_threads_before)
-            if _n_on_one_thread:
-                # This also restored the setting of the process, but other callers
-                # still need 1 there. Another thread sets it, because the setting of
-                # this thread must not change.
-                helper = Thread(target=torch.set_num_threads, args=(1,))
-                helper.start()
-                helper.join()
+        if self.n_threads > 1:
+            self._record(perf_counter() - start)
+
+    def _record(self, seconds: float) -> None:
+        self._seconds[self.current].append(seconds)
+        self._n_left -= 1
+        if self.current != self.chosen:
+            if not self._n_left:
+                self._choose()
+        elif self._n_left <= 0 or self._is_slower():
+            self.current = self.n_threads + 1 - self.chosen
+            self._n_left = COMPARED_STEPS
+
+    def _is_slower(self) -> bool:
+        """Tell whether steps on several threads have become slower."""
+        recent = self._seconds[self.current]
+        return (
+            self.current > 1
+            and len(recent) == COMPARED_STEPS
+            and min(recent) > SLOWER * self._usual
+        )
+
+    def _choose(self) -> None:
+        one, several = (_median(self._seconds[n]) for n in (1, self.n_threads))
+        before, self._usual = self.chosen, several
+        self.chosen = self.n_threads if several < WORTHWHILE * one else 1
+        longer = min(2 * self._interval, LONGEST_INTERVAL)
+        self._interval = longer if self.chosen == before else FIRST_INTERVAL
+        self._restart(self._interval)
 
 
-def threads_for(
-    n_multiplications: int, minimum: int = MULTIPLICATIONS_OF_PREDICTION
-) -> AbstractContextManager[None]:
-    """Use one thread, unless there are `minimum` multiplications or more."""
-    return nullcontext() if n_multiplications >= minimum else one_thread()
+def _median(values: Iterable[float]) -> float:
+    # The module statistics takes long to import.
+    ordered = sorted(values)
+    return ordered[len(ordered) // 2]

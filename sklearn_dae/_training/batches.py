@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import torch
@@ -96,6 +96,8 @@ class ShuffledBatches:
         Turns cells into inputs of the first layer.
     n_inputs : int
         Number of inputs for a row.
+    multiple : int
+        Rows of weight 0 are appended to a batch, up to a multiple of this number.
     """
 
     def __init__(
@@ -104,12 +106,14 @@ class ShuffledBatches:
         batch_size: int,
         encode: Callable[[Tensor, Tensor], Tensor],
         n_inputs: int,
+        multiple: int = 1,
     ):
         self.dataset = dataset
         self.n_batches = n_batches(len(dataset), batch_size)
         # 1 for large batches.
         self.n_at_once = max(1, NUMBERS_AT_ONCE // (batch_size * max(1, n_inputs)))
         self.encode = encode
+        self.multiple = multiple
 
     def __len__(self) -> int:
         return self.n_batches
@@ -121,15 +125,28 @@ class ShuffledBatches:
         )
         batches = order.tensor_split(self.n_batches)
         for first in range(0, self.n_batches, self.n_at_once):
-            group = batches[first : first + self.n_at_once]
-            # One call for all rows of the group. Then split them into batches.
-            noisy, clean, weights = rows.corrupted(torch.cat(group), rows.generator)
-            sizes = [len(batch) for batch in group]
-            blocks = [
-                block.split(sizes) for block in (self.encode(*noisy), *clean, *weights)
-            ]
-            for inputs, x, codes, *cell_weights in zip(*blocks, strict=True):
-                yield inputs, (Cells(x, codes), Cells(*cell_weights))
+            yield from self._prepare(batches[first : first + self.n_at_once])
+
+    def _prepare(self, group: Sequence[Tensor]) -> Iterator[TrainingBatch]:
+        """Corrupt and encode several batches, and yield them one by one."""
+        rows = self.dataset
+        filled = [self._fill(batch) for batch in group]
+        # One call for all rows of the group. Then split them into batches.
+        noisy, clean, weights = rows.corrupted(torch.cat(filled), rows.generator)
+        sizes = [len(batch) for batch in filled]
+        blocks = [
+            block.split(sizes) for block in (self.encode(*noisy), *clean, *weights)
+        ]
+        for batch, inputs, *cells in zip(group, *blocks, strict=True):
+            x, codes, *cell_weights = cells
+            for block in cell_weights:
+                block[len(batch) :] = 0.0
+            yield inputs, (Cells(x, codes), Cells(*cell_weights))
+
+    def _fill(self, batch: Tensor) -> Tensor:
+        """Append the first row to a batch, up to a multiple of `multiple` rows."""
+        n_missing = -len(batch) % self.multiple
+        return torch.cat([batch, batch[:1].expand(n_missing)]) if n_missing else batch
 
 
 class FixedBatches:

@@ -12,7 +12,7 @@ from torch import Generator, Tensor
 from .._cells import Cells, ColumnSummary, SparseCells, row_chunks
 from .._networks.autoencoder import Autoencoder
 from .._networks.output import baseline_output
-from .._networks.threads import MULTIPLICATIONS_OF_UPDATE, threads_for
+from .._networks.threads import one_thread
 from .batches import CorruptibleRows
 from .corruption import Corruption
 from .loss import mean_errors
@@ -78,6 +78,7 @@ def check_device(device: str) -> None:
         ) from error
 
 
+@one_thread()
 def fit_net(
     train: Cells | SparseCells,
     valid: Cells | SparseCells | None,
@@ -119,10 +120,8 @@ def fit_net(
         net.module_.initialize(means, generator)
     else:
         _resume(net, previous, progress)
-    # The backward pass takes twice as many as the forward pass.
-    n_multiplications = 3 * parameters.batch_size * net.module_.n_weights
-    with threads_for(n_multiplications, MULTIPLICATIONS_OF_UPDATE):
-        history = run(net, corruptible(train))
+    with one_thread() as n_threads:
+        history = run(net, corruptible(train), n_threads)
     has_spreads = parameters.incremental and previous is not None
     return net, history, _finish(net, sample, generator, progress, has_spreads)
 
@@ -257,18 +256,15 @@ def _fit_spreads(
 
 
 def _measure(network: Autoencoder, sample: Cells) -> Moments:
-    """Compute the moments of the stack over a sample. Set all spreads to 1."""
-    network.spreads.fill_(1.0)
+    """Compute the moments of the stack over a sample."""
     sizes = network.block_sizes
     sums = torch.zeros(2, sum(sizes), dtype=torch.float64, device=sample.device)
-    # Half of the usual chunks, because memory holds the stack twice: before and after
-    # the division by the spreads.
-    for rows in row_chunks(sample.n_rows, 2 * sum(sizes)):
+    for rows in row_chunks(sample.n_rows, sum(sizes)):
         for (total, squares), block in zip(
             sums.split(sizes, 1), network.stack(*sample.rows(rows)), strict=True
         ):
             total += block.sum(0, dtype=torch.float64)
-            squares += block.square_().sum(0, dtype=torch.float64)
+            squares += block.square().sum(0, dtype=torch.float64)
     return Moments(sums / sample.n_rows, sample.n_rows)
 
 

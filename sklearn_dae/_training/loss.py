@@ -70,13 +70,17 @@ class ReconstructionLoss(nn.Module):
     def with_gradient(
         self, output: Tensor, target: tuple[Cells, Cells]
     ) -> tuple[Tensor, Tensor]:
-        """Compute the loss and its gradient with respect to the output."""
+        """Compute the loss and its gradient with respect to the output.
+
+        The output may have more columns than the target. They do not count.
+        """
         # L = sum of w e(o, t) over all cells / baseline, for weights w, errors e,
         # outputs o and targets t. The baseline does not depend on o, so that
         # dL/do = w de/do / baseline. Both terms write w de/do to `gradient`.
         (numeric, codes), (numeric_weights, codes_weights) = target
         n_numeric = numeric.shape[1]
         gradient = torch.empty_like(output)
+        gradient[:, n_numeric + sum(self.n_levels) :] = 0.0
         total = _numeric_error(
             self.loss,
             output[:, :n_numeric],

@@ -33,6 +33,7 @@ from .._cells import Cells, ColumnSummary
 from .._networks.autoencoder import DenoisingAutoencoder
 from .._networks.custom import CustomAutoencoder
 from .._networks.dropout import draw_from
+from .._networks.threads import MULTIPLICATIONS_OF_UPDATE, ThreadChoice
 from .batches import CorruptibleRows, FixedBatches, ShuffledBatches, TrainingBatch
 from .loss import ReconstructionLoss
 from .steps import Autograd, Backpropagation, FlatAdamW, unshare_parameters
@@ -186,6 +187,7 @@ class AutoencoderNet(NeuralNet):
 
     smallest_loss_: float
     n_updates_: int
+    thread_choice_: ThreadChoice
 
     def run_single_epoch(
         self,
@@ -232,7 +234,9 @@ class AutoencoderNet(NeuralNet):
         if not training:
             return FixedBatches(dataset, self.batch_size)
         cells = self.module_.cells
-        return ShuffledBatches(dataset, self.batch_size, cells, cells.n_inputs)
+        return ShuffledBatches(
+            dataset, self.batch_size, cells, cells.n_inputs, cells.multiple
+        )
 
     def initialize_optimizer(self, *args: Any, **kwargs: Any) -> AutoencoderNet:
         super().initialize_optimizer(*args, **kwargs)
@@ -250,14 +254,20 @@ class AutoencoderNet(NeuralNet):
     @torch.no_grad()
     def train_step(self, batch: TrainingBatch, **fit_params: Any) -> dict[str, Tensor]:
         inputs, target = batch
-        output = self.passes_.forward(inputs)
-        # `Backpropagation` computes gradients without autograd.
-        loss, gradient = self.criterion_.with_gradient(output, target)
-        self.passes_.backward(gradient)
-        parameters = self.module_.named_parameters()
-        self.notify("on_grad_computed", named_parameters=parameters, batch=batch)
-        self.optimizer_.step()
+        choice = self.thread_choice_
+        with choice.timed():
+            with choice.threads():
+                output = self.passes_.forward(inputs)
+            # `Backpropagation` computes gradients without autograd.
+            loss, gradient = self.criterion_.with_gradient(output, target)
+            with choice.threads():
+                self.passes_.backward(gradient)
+            parameters = self.module_.named_parameters()
+            self.notify("on_grad_computed", named_parameters=parameters, batch=batch)
+            with choice.threads():
+                self.optimizer_.step()
         # Copy the output: a callback may keep it, and the next step overwrites it.
+        output = output[:, : self.module_.cells.n_outputs]
         return {"loss": loss, "y_pred": output.clone()}
 
     def trim_for_prediction(self) -> None:
@@ -266,7 +276,7 @@ class AutoencoderNet(NeuralNet):
         super().trim_for_prediction()
         self.history.extend(epochs)
         # It holds the memory of a batch.
-        del self.passes_, self.n_updates_, self.smallest_loss_
+        del self.passes_, self.thread_choice_, self.n_updates_, self.smallest_loss_
         unshare_parameters(self.module_)
         draw_from(self.module_, None)
 
@@ -409,13 +419,14 @@ def _callbacks(parameters: TrainingParameters, early_stopping: bool) -> list[Any
     return [*callbacks, BestWeights(), *parameters.callbacks, stopping]
 
 
-def run(net: AutoencoderNet, rows: CorruptibleRows) -> History:
-    """Train on rows, and return the losses.
+def run(net: AutoencoderNet, rows: CorruptibleRows, n_threads: int) -> History:
+    """Train on rows, and return the losses. Use at most `n_threads` threads.
 
     Both Ctrl-C and callbacks that stop training raise KeyboardInterrupt, but callbacks
     do so between epochs. `NeuralNet.fit` does not distinguish the two.
     """
     interrupted = False
+    net.thread_choice_ = _thread_choice(net, n_threads)
     callbacks = [callback for _, callback in net.callbacks_]
     draw_from(net.module_, rows.generator)
     try:
@@ -439,6 +450,16 @@ def run(net: AutoencoderNet, rows: CorruptibleRows) -> History:
                 callback.close()
     net.history_ = EpochHistory(_complete(epochs))
     return History(_losses(net, "train_loss"), _losses(net, "valid_loss"), interrupted)
+
+
+def _thread_choice(net: AutoencoderNet, n_threads: int) -> ThreadChoice:
+    """Make the choice of the number of threads of training steps."""
+    network = net.module_
+    if net.device != "cpu" or not network.uses_threads:
+        n_threads = 1
+    # The backward pass takes twice as many as the forward pass.
+    n_multiplications = 3 * net.batch_size * network.n_weights
+    return ThreadChoice(n_threads, n_multiplications >= MULTIPLICATIONS_OF_UPDATE)
 
 
 def _complete(epochs: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:

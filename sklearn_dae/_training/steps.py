@@ -16,35 +16,59 @@ from torch import Tensor, nn
 from torch.optim import Optimizer
 from torch.optim.adamw import adamw
 
-from .._networks.autoencoder import ACTIVATIONS
+from .._networks.autoencoder import Dense
 
-# Activations that work in place, because their derivative needs only their result.
-IN_PLACE: dict[str, Callable[[Tensor], Tensor]] = {
-    "identity": lambda x: x,
-    "logistic": torch.sigmoid_,
-    "tanh": torch.tanh_,
-    "relu": torch.relu_,
-}
 _aten = torch.ops.aten
-# Derivatives of activations. Each multiplies, in place, the gradient with respect to
-# the result by the derivative. The second argument is the tensor that the layer keeps:
-# the result of the activations above, the argument of the others.
-DERIVATIVES: dict[str, Callable[[Tensor, Tensor], Tensor]] = {
-    "identity": lambda gradient, _: gradient,
-    "logistic": lambda gradient, result: _aten.sigmoid_backward.grad_input(
-        gradient, result, grad_input=gradient
+
+
+def _in_pieces(function: Callable[..., Tensor]) -> Callable[..., Tensor]:
+    """Let `function` write to `out` a piece at a time, so that it uses one thread.
+
+    PyTorch computes functions such as exp for 16 numbers at a time, and for the
+    remainder in another way. So the bits depend on where threads divide a tensor.
+    """
+
+    def call(*tensors: Tensor, out: Tensor) -> Tensor:
+        pieces = [t.view(-1).split(NUMBERS_OF_ONE_THREAD) for t in (*tensors, out)]
+        for *of_tensors, of_out in zip(*pieces, strict=True):
+            function(*of_tensors, out=of_out)
+        return out
+
+    return call
+
+
+# PyTorch does not divide tensors of this size.
+NUMBERS_OF_ONE_THREAD = 2**15
+# Functions that write the activation of z to `out`.
+FORWARD: dict[str, Callable[..., Tensor]] = {
+    "identity": lambda z, out: z,
+    "logistic": _in_pieces(torch.sigmoid),
+    "tanh": _in_pieces(torch.tanh),
+    "relu": lambda z, out: torch.clamp_min(z, 0, out=out),
+    "gelu": _in_pieces(_aten.gelu.out),
+    "silu": _in_pieces(_aten.silu.out),
+}
+# Activations that overwrite z, because their derivative needs only their result.
+IN_PLACE = {"identity", "logistic", "tanh", "relu"}
+# Derivatives of activations. Each writes to `out` the product of the derivative and of
+# `g`, the gradient with respect to the result. The second argument is the tensor that
+# the layer keeps: the result of the activations above, the argument z of the others.
+DERIVATIVES: dict[str, Callable[..., Tensor]] = {
+    "identity": lambda g, kept, out: g,
+    "logistic": lambda g, kept, out: _aten.sigmoid_backward.grad_input(
+        g, kept, grad_input=out
     ),
-    "tanh": lambda gradient, result: _aten.tanh_backward.grad_input(
-        gradient, result, grad_input=gradient
+    "tanh": lambda g, kept, out: _aten.tanh_backward.grad_input(
+        g, kept, grad_input=out
     ),
-    "relu": lambda gradient, result: _aten.threshold_backward.grad_input(
-        gradient, result, 0, grad_input=gradient
+    "relu": lambda g, kept, out: _aten.threshold_backward.grad_input(
+        g, kept, 0, grad_input=out
     ),
-    "gelu": lambda gradient, argument: _aten.gelu_backward.grad_input(
-        gradient, argument, grad_input=gradient
+    "gelu": _in_pieces(
+        lambda g, kept, out: _aten.gelu_backward.grad_input(g, kept, grad_input=out)
     ),
-    "silu": lambda gradient, argument: _aten.silu_backward.grad_input(
-        gradient, argument, grad_input=gradient
+    "silu": _in_pieces(
+        lambda g, kept, out: _aten.silu_backward.grad_input(g, kept, grad_input=out)
     ),
 }
 
@@ -169,48 +193,46 @@ class Backpropagation:
 
     Parameters
     ----------
-    layers : sequence of (nn.Linear, str)
+    layers : sequence of (Dense, str)
         Layers in order, each with the name of its activation. Gradients are written
         to the `grad` of the parameters, which must exist.
     """
 
-    def __init__(self, layers: Sequence[tuple[nn.Linear, str]]):
+    def __init__(self, layers: Sequence[tuple[Dense, str]]):
         self.layers = [
-            (layer.weight.detach(), layer.bias.detach(), activation)
+            (layer.weight.detach(), layer.bias.detach(), layer.out_features, activation)
             for layer, activation in layers
         ]
         self.gradients = [(layer.weight.grad, layer.bias.grad) for layer, _ in layers]
-        self.buffers: dict[int, list[tuple[Tensor, Tensor]]] = {}
+        self.buffers: dict[int, list[list[Tensor]]] = {}
 
-    def _buffers(self, n_rows: int) -> list[tuple[Tensor, Tensor]]:
-        """Get memory for each layer's output and its gradient.
+    def _buffers(self, n_rows: int) -> list[list[Tensor]]:
+        """Get memory for each layer: z, f(z) and the gradient, see `backward`.
 
         Steps with equal numbers of rows share it, because the system takes long to map
         new memory.
         """
         if n_rows not in self.buffers:
-            self.buffers[n_rows] = [
-                (bias.new_empty(n_rows, len(bias)), bias.new_empty(n_rows, len(bias)))
-                for _, bias, _ in self.layers
-            ]
+            self.buffers[n_rows] = []
+            for _, bias, _, activation in self.layers:
+                z, gradient = (bias.new_empty(n_rows, len(bias)) for _ in range(2))
+                out = z if activation in IN_PLACE else torch.empty_like(z)
+                self.buffers[n_rows].append([z, out, gradient])
         return self.buffers[n_rows]
 
     @torch.no_grad()
     def forward(self, x: Tensor) -> Tensor:
         """Compute the output. Keep what `backward` needs until the next call."""
-        self.layer_inputs, self.layer_outputs = [], []
-        for (weight, bias, activation), (out, _) in zip(
+        self.layer_inputs = []
+        for (weight, bias, n_units, activation), (z, out, _) in zip(
             self.layers, self._buffers(len(x)), strict=True
         ):
             self.layer_inputs.append(x)
-            torch.addmm(bias, x, weight.T, out=out)
-            # Becomes the result of an activation that works in place.
-            self.layer_outputs.append(out)
-            x = out
-            if activation in IN_PLACE:
-                IN_PLACE[activation](x)
-            else:
-                x = ACTIVATIONS[activation](x)
+            torch.addmm(bias, x, weight.T, out=z)
+            x = FORWARD[activation](z, out=out)
+            if activation == "logistic":
+                # The padding must stay 0. Other activations of 0 are 0.
+                x[:, n_units:] = 0.0
         return x
 
     @torch.no_grad()
@@ -224,14 +246,14 @@ class Backpropagation:
         # and dL/dx = (dL/dz) W is the G of the layer before.
         buffers = self._buffers(len(gradient))
         for k in reversed(range(len(self.layers))):
-            weight, _, activation = self.layers[k]
+            weight, _, _, activation = self.layers[k]
             weight_gradient, bias_gradient = self.gradients[k]
-            DERIVATIVES[activation](gradient, self.layer_outputs[k])
+            DERIVATIVES[activation](gradient, buffers[k][0], out=gradient)
             torch.mm(gradient.T, self.layer_inputs[k], out=weight_gradient)
             torch.sum(gradient, 0, out=bias_gradient)
             # The inputs of the first layer are data, which need no gradient.
             if k:
-                gradient = torch.mm(gradient, weight, out=buffers[k - 1][1])
+                gradient = torch.mm(gradient, weight, out=buffers[k - 1][2])
 
 
 class Autograd:

@@ -6,35 +6,8 @@ import sys
 
 import numpy as np
 import pytest
-import torch
-from skorch.callbacks import Callback
-
-from sklearn_dae._networks import threads
 
 from ..helpers import small
-
-
-@pytest.mark.parametrize(("width", "n_threads"), [(256, 1), (1024, 2)])
-def test_small_networks_train_on_one_thread(table, monkeypatch, width, n_threads):
-    class Count(Callback):
-        def on_batch_end(self, net, **kwargs):
-            seen.append(torch.get_num_threads())
-
-    seen = []
-    before = torch.get_num_threads()
-    torch.set_num_threads(2)
-    try:
-        small(
-            n_components=width,
-            hidden_layer_sizes=(width, width),
-            batch_size=60,
-            max_iter=1,
-            callbacks=[Count()],
-        ).fit(table)
-    finally:
-        torch.set_num_threads(before)
-    assert set(seen) == {n_threads}
-    assert threads._n_on_one_thread == 0
 
 
 def test_a_fit_imports_no_compiler():

@@ -5,6 +5,7 @@ import pickle
 import numpy as np
 import pytest
 import torch
+from torch.nn import functional
 
 from sklearn_dae._networks.autoencoder import ACTIVATIONS
 from sklearn_dae._training.steps import (
@@ -22,9 +23,16 @@ def random_network(activation="relu", representation="latent"):
         5, (3,), activation=activation, representation=representation
     )
     generator = torch.Generator().manual_seed(0)
-    for parameter in network.parameters():
-        parameter.data.normal_(generator=generator)
+    for layer, _ in network.dense_layers():
+        for values in real(layer, layer.weight.data, layer.bias.data):
+            values.normal_(generator=generator)
     return network
+
+
+def real(layer, weight, bias):
+    """Leave out the padding of values for a layer's weight and bias."""
+    n_in, n_out = layer.in_features, layer.out_features
+    return weight[:n_out, :n_in], bias[:n_out]
 
 
 def make_optimizer(network, **params):
@@ -50,10 +58,14 @@ def test_gradients_equal_those_of_autograd(cells, activation, representation):
     layers = Backpropagation(ours.dense_layers())
     for n_rows in (7, 20):  # The second call reuses memory.
         found = layers.forward(ours.cells(*cells)[:n_rows])
-        torch.testing.assert_close(found, output[:n_rows])
-        layers.backward(output_gradient[:n_rows].clone())
-    for a, b in zip(ours.parameters(), theirs.parameters(), strict=True):
-        torch.testing.assert_close(a.grad, b.grad, atol=1e-5, rtol=1e-4)
+        torch.testing.assert_close(found[:, :8], output[:n_rows])
+        layers.backward(functional.pad(output_gradient[:n_rows], (0, 8)))
+    for (a, _), (b, _) in zip(ours.dense_layers(), theirs.dense_layers(), strict=True):
+        ours_, theirs_ = (real(x, x.weight.grad, x.bias.grad) for x in (a, b))
+        torch.testing.assert_close(ours_, theirs_, atol=1e-5, rtol=1e-4)
+        # The padding stays 0.
+        for values, all_values in zip(ours_, (a.weight.grad, a.bias.grad), strict=True):
+            assert values.count_nonzero() == all_values.count_nonzero()
 
 
 def test_gradients_by_autograd_are_written_to_the_flat_tensor(cells):
