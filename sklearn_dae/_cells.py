@@ -58,6 +58,13 @@ class Cells(NamedTuple):
         """Compute the mask of the missing cells."""
         return Cells(self.numeric.isnan(), self.codes < 0)
 
+    def observed(self) -> Cells:
+        """Compute 1.0 for each cell, and 0.0 where it is missing."""
+        # PyTorch writes numbers many times as fast as bools.
+        numeric = torch.empty_like(self.numeric)
+        torch.eq(self.numeric, self.numeric, out=numeric)
+        return Cells(numeric, (self.codes >= 0).to(torch.float32))
+
     def to(self, device: str | torch.device) -> Cells:
         """Move the cells to another device."""
         return Cells(self.numeric.to(device), self.codes.to(device))

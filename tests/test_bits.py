@@ -1,8 +1,5 @@
 """Fits and predictions have the same bits with any number of threads of PyTorch."""
 
-from concurrent.futures import ThreadPoolExecutor
-
-import joblib
 import numpy as np
 import pandas as pd
 import pytest
@@ -33,7 +30,7 @@ def all_threads_at_work(monkeypatch):
     """Let threads share small predictions, too, and steps use all threads."""
     monkeypatch.setattr(inference, "MULTIPLICATIONS_OF_PREDICTION", 0)
     monkeypatch.setattr(net, "MULTIPLICATIONS_OF_UPDATE", 0)
-    monkeypatch.setattr(ThreadChoice, "_record", lambda choice, seconds: None)
+    monkeypatch.setattr(ThreadChoice, "record", lambda choice, seconds: None)
 
 
 def draw_table(kind, rng):

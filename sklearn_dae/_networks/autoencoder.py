@@ -32,6 +32,8 @@ MAX_BIN_INPUTS = 384
 # If quantiles are equal, as in a column of many zeros, a bin has no width. With this
 # width it does not amplify rounding errors of float32.
 NARROWEST_BIN = 1e-4
+# Largest distance from a mean, in units of the clip: its square is a float32.
+LARGEST_RATIO = 1e18
 # If there are more inputs than this, the stack does not contain them.
 MAX_STACKED_INPUTS = 1024
 # The bits of a matrix product do not depend on the number of threads if all its sizes
@@ -114,9 +116,9 @@ class CellsEncoder(nn.Module):
 
     center: Tensor
     limit: Tensor
-    edges: Tensor
-    widths: Tensor
-    encoded_center: Tensor
+    slopes: Tensor
+    shifts: Tensor
+    lowest: Tensor
     offsets: Tensor
 
     def __init__(
@@ -139,10 +141,9 @@ class CellsEncoder(nn.Module):
         self.fan_in = n_numeric * (1 + self.bins / 2) + len(n_levels)
         self.register_buffer("center", torch.zeros(n_numeric, dtype=torch.float32))
         self.register_buffer("limit", torch.ones_like(self.center))
-        edges = torch.zeros(self.bins + 1, n_numeric, dtype=torch.float32)
-        self.register_buffer("edges", edges)
-        self.register_buffer("widths", torch.ones_like(edges[1:]))
-        self.register_buffer("encoded_center", torch.zeros_like(edges[1:]))
+        of_bins = torch.zeros(self.bins, n_numeric, dtype=torch.float32)
+        for name in ("slopes", "shifts", "lowest"):
+            self.register_buffer(name, of_bins.clone())
         offsets = torch.tensor([0, *n_levels]).cumsum(0)[:-1]
         self.register_buffer("offsets", offsets)
 
@@ -154,18 +155,23 @@ class CellsEncoder(nn.Module):
         """
         self.center.copy_(center)
         self.limit.copy_(torch.where(spread > 0, self.clip * spread, 1.0))
-        if self.encoded_center.numel():
-            levels = torch.linspace(0, 1, len(self.edges), dtype=torch.float32)
+        if self.shifts.numel():
+            levels = torch.linspace(0, 1, self.bins + 1, dtype=torch.float32)
             quantiles = numeric.nanquantile(levels.to(numeric.device), dim=0)
-            self.edges.copy_(quantiles.nan_to_num())
-            self.widths.copy_(self.edges.diff(dim=0).clamp_min(NARROWEST_BIN))
-            self.encoded_center.copy_(self._fill_bins(numeric).nanmean(0))
-            self.encoded_center.nan_to_num_()
+            edges = quantiles.nan_to_num()
+            self.slopes.copy_(edges.diff(dim=0).clamp_min(NARROWEST_BIN).reciprocal_())
+            self.shifts.copy_((self.center - edges[:-1]) * self.slopes)
+            means = self._fill_bins(numeric - self.center).nanmean(0).nan_to_num()
+            self.shifts.sub_(means)
+            self.lowest.sub_(means)
 
-    def _fill_bins(self, numeric: Tensor, out: Tensor | None = None) -> Tensor:
-        """Compute the fraction, from 0 to 1, of each bin that is below the numbers."""
-        above = torch.sub(numeric.unsqueeze(1), self.edges[:-1], out=out)
-        return above.div_(self.widths).clamp_(0, 1)
+    def _fill_bins(self, distances: Tensor, out: Tensor | None = None) -> Tensor:
+        """Compute the encoding of the bins from the distances from the mean."""
+        # The fraction of a bin is x slope + shift, clipped to [0, 1]. Its mean m is
+        # part of the shift, so that the bounds are -m and 1 - m.
+        filled = torch.mul(distances.unsqueeze(1), self.slopes, out=out)
+        filled.add_(self.shifts)
+        return torch.clamp(filled, self.lowest, self.lowest + 1.0, out=filled)
 
     def forward(self, numeric: Tensor, codes: Tensor) -> Tensor:
         n_rows, n_numbers = numeric.shape
@@ -175,13 +181,15 @@ class CellsEncoder(nn.Module):
         inputs = numeric.new_empty(n_rows, self.n_inputs + padding)
         if padding:
             inputs[:, self.n_inputs :] = 0.0
-        distances = torch.sub(numeric, self.center, out=inputs[:, :n_numbers])
-        # x / sqrt(1 + (x / limit)^2) is nearly x near 0 and tends to the limit. Unlike
-        # a square, hypot does not overflow.
-        distances.div_(torch.hypot(distances / self.limit, distances.new_ones(())))
+        distances = numeric - self.center
         if self.bins:
             bins = inputs[:, n_numbers:n_encoded].unflatten(1, (self.bins, n_numbers))
-            self._fill_bins(numeric, out=bins).sub_(self.encoded_center)
+            self._fill_bins(distances, out=bins)
+        # x / sqrt(1 + (x / limit)^2) is nearly x near 0 and tends to the limit. The
+        # ratio x / limit is clipped, because its square must not overflow.
+        ratios = distances.div_(self.limit).clamp_(-LARGEST_RATIO, LARGEST_RATIO)
+        divisors = ratios.square().add_(1.0).sqrt_()
+        torch.div(ratios.mul_(self.limit), divisors, out=inputs[:, :n_numbers])
         inputs[:, :n_encoded].nan_to_num_()
         if codes.shape[1]:
             self._write_one_hot(codes, inputs[:, n_encoded : self.n_inputs])

@@ -14,7 +14,6 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from math import inf
 from threading import Lock, Thread, local
-from time import perf_counter
 from typing import TypeVar
 
 import torch
@@ -136,6 +135,8 @@ def map_in_threads(
 class ThreadChoice:
     """Choose between one thread and several by the time that steps take.
 
+    It is a context, within which PyTorch uses the chosen number.
+
     Each step counts, whatever its number of threads is. So trying the other number
     costs little. It is tried again after some steps, because other processes may have
     started or ended, and when steps have become slower. The intervals grow while the
@@ -172,26 +173,19 @@ class ThreadChoice:
             n: deque(maxlen=COMPARED_STEPS) for n in (1, self.n_threads)
         }
 
-    @contextmanager
-    def threads(self) -> Iterator[None]:
+    def __enter__(self) -> None:
         """Compute on the current number of threads, within `one_thread`."""
-        try:
-            if self.current > 1:
-                torch.set_num_threads(self.current)
-            yield
-        finally:
-            if self.current > 1:
-                torch.set_num_threads(1)
+        if self.current > 1:
+            torch.set_num_threads(self.current)
 
-    @contextmanager
-    def timed(self) -> Iterator[None]:
-        """Measure a step, and choose the number of threads of the next one."""
-        start = perf_counter()
-        yield
-        if self.n_threads > 1:
-            self._record(perf_counter() - start)
+    def __exit__(self, *error: object) -> None:
+        if self.current > 1:
+            torch.set_num_threads(1)
 
-    def _record(self, seconds: float) -> None:
+    def record(self, seconds: float) -> None:
+        """Choose the number of threads of the next step, given the time of this one."""
+        if self.n_threads == 1:
+            return
         self._seconds[self.current].append(seconds)
         self._n_left -= 1
         if self.current != self.chosen:

@@ -48,8 +48,11 @@ class CorruptibleRows(Dataset[Any]):
     ):
         self.cells = cells
         self.corruption = corruption
-        self.emphasis = emphasis
-        self.learnable = learnable
+        # Weights of intact cells, and what is added for corrupted ones, by column.
+        self.intact = Cells(*((1 - emphasis) * columns for columns in learnable))
+        self.difference = Cells(
+            *((2 * emphasis - 1) * columns for columns in learnable)
+        )
         self.generator = generator
 
     def __len__(self) -> int:
@@ -66,14 +69,9 @@ class CorruptibleRows(Dataset[Any]):
     def _weights(self, clean: Cells, corrupted: Cells) -> Cells:
         # `emphasis` where corrupted, 1 - `emphasis` where intact, 0 where missing.
         numeric, codes = (
-            # In place, because allocating memory takes longer than this arithmetic.
-            is_corrupted.to(torch.float32)
-            .mul_(2 * self.emphasis - 1)
-            .add_(1 - self.emphasis)
-            .mul_(columns)
-            .masked_fill_(missing, 0.0)
-            for is_corrupted, columns, missing in zip(
-                corrupted, self.learnable, clean.missing(), strict=True
+            torch.addcmul(of_intact, is_corrupted, difference).mul_(observed)
+            for is_corrupted, of_intact, difference, observed in zip(
+                corrupted, self.intact, self.difference, clean.observed(), strict=True
             )
         )
         return Cells(numeric, codes)
@@ -139,8 +137,9 @@ class ShuffledBatches:
         ]
         for batch, inputs, *cells in zip(group, *blocks, strict=True):
             x, codes, *cell_weights = cells
-            for block in cell_weights:
-                block[len(batch) :] = 0.0
+            if len(batch) < len(inputs):
+                for block in cell_weights:
+                    block[len(batch) :] = 0.0
             yield inputs, (Cells(x, codes), Cells(*cell_weights))
 
     def _fill(self, batch: Tensor) -> Tensor:

@@ -12,6 +12,7 @@ from collections.abc import Callable, Sequence
 from copy import deepcopy
 from dataclasses import dataclass
 from multiprocessing import current_process
+from time import perf_counter
 from typing import Any, Literal, NamedTuple
 
 import torch
@@ -187,7 +188,7 @@ class AutoencoderNet(NeuralNet):
 
     smallest_loss_: float
     n_updates_: int
-    thread_choice_: ThreadChoice
+    threads_: ThreadChoice
 
     def run_single_epoch(
         self,
@@ -254,18 +255,18 @@ class AutoencoderNet(NeuralNet):
     @torch.no_grad()
     def train_step(self, batch: TrainingBatch, **fit_params: Any) -> dict[str, Tensor]:
         inputs, target = batch
-        choice = self.thread_choice_
-        with choice.timed():
-            with choice.threads():
-                output = self.passes_.forward(inputs)
-            # `Backpropagation` computes gradients without autograd.
-            loss, gradient = self.criterion_.with_gradient(output, target)
-            with choice.threads():
-                self.passes_.backward(gradient)
-            parameters = self.module_.named_parameters()
-            self.notify("on_grad_computed", named_parameters=parameters, batch=batch)
-            with choice.threads():
-                self.optimizer_.step()
+        start = perf_counter()
+        with self.threads_:
+            output = self.passes_.forward(inputs)
+        # `Backpropagation` computes gradients without autograd.
+        loss, gradient = self.criterion_.with_gradient(output, target)
+        with self.threads_:
+            self.passes_.backward(gradient)
+        parameters = self.module_.named_parameters()
+        self.notify("on_grad_computed", named_parameters=parameters, batch=batch)
+        with self.threads_:
+            self.optimizer_.update()
+        self.threads_.record(perf_counter() - start)
         # Copy the output: a callback may keep it, and the next step overwrites it.
         output = output[:, : self.module_.cells.n_outputs]
         return {"loss": loss, "y_pred": output.clone()}
@@ -276,7 +277,7 @@ class AutoencoderNet(NeuralNet):
         super().trim_for_prediction()
         self.history.extend(epochs)
         # It holds the memory of a batch.
-        del self.passes_, self.thread_choice_, self.n_updates_, self.smallest_loss_
+        del self.passes_, self.threads_, self.n_updates_, self.smallest_loss_
         unshare_parameters(self.module_)
         draw_from(self.module_, None)
 
@@ -426,7 +427,7 @@ def run(net: AutoencoderNet, rows: CorruptibleRows, n_threads: int) -> History:
     do so between epochs. `NeuralNet.fit` does not distinguish the two.
     """
     interrupted = False
-    net.thread_choice_ = _thread_choice(net, n_threads)
+    net.threads_ = _thread_choice(net, n_threads)
     callbacks = [callback for _, callback in net.callbacks_]
     draw_from(net.module_, rows.generator)
     try:

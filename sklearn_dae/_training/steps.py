@@ -153,9 +153,17 @@ class FlatAdamW(Optimizer):
         if self.average is not None:
             self.flat.detach().copy_(self.average)
 
-    @torch.no_grad()
     def step(self, closure: Any = None) -> None:  # type: ignore[override]
-        """Update the parameters by their gradients."""
+        """Update the parameters by their gradients, as all optimizers do."""
+        with torch.no_grad():
+            self.update()
+
+    def update(self) -> None:
+        """Update the parameters, within `no_grad`.
+
+        PyTorch wraps `step` by a function for its profiler, which takes longer than a
+        small update.
+        """
         group, state = self.param_groups[0], self.state[self.flat]
         adamw(
             [self.flat],
@@ -220,7 +228,6 @@ class Backpropagation:
                 self.buffers[n_rows].append([z, out, gradient])
         return self.buffers[n_rows]
 
-    @torch.no_grad()
     def forward(self, x: Tensor) -> Tensor:
         """Compute the output. Keep what `backward` needs until the next call."""
         self.layer_inputs = []
@@ -235,7 +242,6 @@ class Backpropagation:
                 x[:, n_units:] = 0.0
         return x
 
-    @torch.no_grad()
     def backward(self, gradient: Tensor) -> None:
         """Compute the gradients of all parameters. Overwrites `gradient`.
 

@@ -30,7 +30,8 @@ def corrupt(noise, cells, noise_factor, *, seed=0, donors=None, bounded=False):
     donors = cells if donors is None else donors
     columns = make_columns(donors, bounded)
     generator = torch.Generator().manual_seed(seed)
-    return noise(cells, noise_factor, donors, columns, generator)
+    noisy, corrupted = noise(cells, noise_factor, donors, columns, generator)
+    return noisy, Cells(*(block.bool() for block in corrupted))
 
 
 @pytest.fixture
@@ -103,7 +104,7 @@ def test_zero_sets_numbers_to_the_scaled_zero_of_their_column(cells):
     noisy, corrupted = zero(
         cells, factor([0.5] * 2, [0.5] * 2), cells, columns, generator
     )
-    picked = torch.where(corrupted.numeric, columns.zero, cells.numeric)
+    picked = torch.where(corrupted.numeric.bool(), columns.zero, cells.numeric)
     assert torch.equal(noisy.numeric, picked)
     assert not (noisy.codes < 0).any()
 
