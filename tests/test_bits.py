@@ -1,17 +1,24 @@
 """Fits and predictions have the same bits with any number of threads of PyTorch."""
 
+from concurrent.futures import ThreadPoolExecutor
+
+import joblib
 import numpy as np
 import pandas as pd
 import pytest
 import torch
 from scipy import sparse
+from sklearn.exceptions import ConvergenceWarning
+from skorch.callbacks import Callback
 
+from sklearn_dae import ConvNetwork
 from sklearn_dae._networks import inference
 from sklearn_dae._networks.autoencoder import ACTIVATIONS
 from sklearn_dae._networks.threads import ThreadChoice
 from sklearn_dae._training import net
+from sklearn_dae._training.steps import Backpropagation
 
-from .helpers import small
+from .helpers import small, tiny_network
 
 KINDS = ("numeric", "mixed", "sparse")
 N_THREADS = (1, 2, 3, 4, 8, 16)
@@ -59,20 +66,26 @@ def draw_parameters(rng):
     }
 
 
-def results(dae, X, method="fit"):
-    """Fit, and list the weights and what the transformer computes."""
-    dae = dae if method == "partial_fit" and hasattr(dae, "net_") else dae.fit(X)
-    if method == "partial_fit":
-        dae.partial_fit(X[:301])
+def results(dae, X):
+    """List the weights and what a fitted transformer computes."""
     Z = dae.transform(X)
-    weights = [p.numpy(force=True) for p in dae.net_.module_.state_dict().values()]
+    weights = [value.numpy() for value in dae.net_.module_.state_dict().values()]
     scores = dae.loss_curve_, dae.score(X), dae.score_samples(X)
-    return [*weights, Z, *map(np.asarray, scores), dae.inverse_transform(Z)]
+    return [*weights, Z, *map(np.asarray, scores), np.asarray(dae.inverse_transform(Z))]
+
+
+def fitted_results(n_threads, X, params):
+    """Fit with a number of threads, and list the results."""
+    torch.set_num_threads(n_threads)
+    return results(small(**params).fit(X), X)
 
 
 def assert_equal_bits(first, second):
     for a, b in zip(first, second, strict=True):
-        np.testing.assert_array_equal(np.asarray(a), np.asarray(b))
+        if a.dtype.kind == "f":
+            assert a.tobytes() == b.tobytes()
+        else:
+            np.testing.assert_array_equal(a, b)
 
 
 @pytest.mark.parametrize("seed", range(12))
@@ -82,10 +95,129 @@ def test_bits_do_not_depend_on_the_number_of_threads(seed):
     X, params = draw_table(KINDS[(seed + shift) % 3], rng), draw_parameters(rng)
     params["activation"] = list(ACTIVATIONS)[seed % 6]
     params["representation"] = ("stack", "latent")[(seed + shift) % 2]
-    expected = None
+    expected = fitted_results(1, X, params)
     for n_threads in N_THREADS:
-        torch.set_num_threads(n_threads)
-        found = results(small(**params), X)
+        assert_equal_bits(fitted_results(n_threads, X, params), expected)
         assert torch.get_num_threads() == n_threads
-        expected = expected or found
-        assert_equal_bits(found, expected)
+
+
+@pytest.fixture
+def wide():
+    """Make rows and parameters that need padding everywhere."""
+    X = np.random.default_rng(0).normal(size=(701, 33))
+    return X, {"n_components": 75, "hidden_layer_sizes": 129, "max_iter": 2}
+
+
+def test_bits_of_partial_fit_do_not_depend_on_the_number_of_threads(wide):
+    X, params = wide
+
+    def streamed(n_threads):
+        torch.set_num_threads(n_threads)
+        dae = small(**params)
+        for rows in (X[:500], X[500:700], X[700:]):
+            dae.partial_fit(rows)
+        return results(dae, X)
+
+    expected = streamed(1)
+    for n_threads in N_THREADS:
+        assert_equal_bits(streamed(n_threads), expected)
+
+
+def test_bits_are_the_same_in_another_process_and_in_threads_at_once(wide):
+    X, params = wide
+    expected = fitted_results(1, X, params)
+    of_process = joblib.Parallel(2, backend="loky")(
+        joblib.delayed(fitted_results)(n_threads, X, params) for n_threads in (2, 3)
+    )
+    with ThreadPoolExecutor(4) as threads:
+        fits = [threads.submit(fitted_results, n, X, params) for n in N_THREADS]
+        for found in [*of_process, *(fit.result() for fit in fits)]:
+            assert_equal_bits(found, expected)
+
+
+@pytest.mark.parametrize(
+    "network", [tiny_network, ConvNetwork((1, 5, 7), channels=(3, 5))], ids=repr
+)
+def test_other_networks_compute_on_one_thread(network):
+    X = np.random.default_rng(0).normal(size=(701, 35))
+    params = {"network": network, "scaling": "minmax", "batch_size": 333}
+    expected = fitted_results(1, X, params)
+    for n_threads in N_THREADS:
+        assert_equal_bits(fitted_results(n_threads, X, params), expected)
+
+
+class Raise(Callback):
+    """Raise an error at the third batch."""
+
+    def __init__(self, error):
+        self.error = error
+
+    def on_train_begin(self, net, **kwargs):
+        self.n_batches = 0
+
+    def on_grad_computed(self, net, **kwargs):
+        self.n_batches += 1
+        if self.n_batches == 3:
+            raise self.error
+
+
+@pytest.mark.parametrize("method", ["fit", "partial_fit"])
+@pytest.mark.parametrize("error", [ZeroDivisionError, KeyboardInterrupt])
+def test_the_number_of_threads_is_restored_after_an_error(wide, method, error):
+    X, params = wide
+    dae = small(**params, batch_size=50, callbacks=[Raise(error)])
+    torch.set_num_threads(3)
+    if error is KeyboardInterrupt and method == "fit":
+        with pytest.warns(ConvergenceWarning, match="interrupted"):
+            dae.fit(X)
+    else:
+        with pytest.raises(error):
+            getattr(dae, method)(X)
+    assert torch.get_num_threads() == 3
+    with ThreadPoolExecutor(1) as pool:
+        assert pool.submit(torch.get_num_threads).result() == 3
+
+
+@pytest.mark.parametrize("error", [ZeroDivisionError, KeyboardInterrupt])
+def test_one_thread_computes_after_an_error_within_a_product(wide, error, monkeypatch):
+    X, params = wide
+    seen = []
+
+    class See(Callback):
+        def on_train_end(self, net, **kwargs):
+            seen.append(torch.get_num_threads())
+
+    def interrupted(passes, gradient):
+        seen.append(torch.get_num_threads())
+        raise error
+
+    monkeypatch.setattr(Backpropagation, "backward", interrupted)
+    torch.set_num_threads(3)
+    dae = small(**params, callbacks=[See()])
+    with (
+        pytest.raises(error)
+        if error is ZeroDivisionError
+        else pytest.warns(ConvergenceWarning, match="interrupted")
+    ):
+        dae.fit(X)
+    assert seen == ([3] if error is ZeroDivisionError else [3, 1])
+    assert torch.get_num_threads() == 3
+
+
+def test_callbacks_compute_on_one_thread(wide):
+    X, params = wide
+    seen = set()
+
+    class See(Callback):
+        def on_batch_begin(self, net, **kwargs):
+            seen.add(torch.get_num_threads())
+
+        def on_grad_computed(self, net, **kwargs):
+            # A call of the transformer must not change the number of the fit.
+            other.transform(X)
+            seen.add(torch.get_num_threads())
+
+    other = small(max_iter=1).fit(X)
+    torch.set_num_threads(2)
+    small(**params, callbacks=[See()]).fit(X)
+    assert seen == {1}

@@ -119,6 +119,7 @@ class CellsEncoder(nn.Module):
     slopes: Tensor
     shifts: Tensor
     lowest: Tensor
+    highest: Tensor
     offsets: Tensor
 
     def __init__(
@@ -144,6 +145,7 @@ class CellsEncoder(nn.Module):
         of_bins = torch.zeros(self.bins, n_numeric, dtype=torch.float32)
         for name in ("slopes", "shifts", "lowest"):
             self.register_buffer(name, of_bins.clone())
+        self.register_buffer("highest", of_bins + 1.0)
         offsets = torch.tensor([0, *n_levels]).cumsum(0)[:-1]
         self.register_buffer("offsets", offsets)
 
@@ -164,6 +166,7 @@ class CellsEncoder(nn.Module):
             means = self._fill_bins(numeric - self.center).nanmean(0).nan_to_num()
             self.shifts.sub_(means)
             self.lowest.sub_(means)
+            self.highest.sub_(means)
 
     def _fill_bins(self, distances: Tensor, out: Tensor | None = None) -> Tensor:
         """Compute the encoding of the bins from the distances from the mean."""
@@ -171,7 +174,7 @@ class CellsEncoder(nn.Module):
         # part of the shift, so that the bounds are -m and 1 - m.
         filled = torch.mul(distances.unsqueeze(1), self.slopes, out=out)
         filled.add_(self.shifts)
-        return torch.clamp(filled, self.lowest, self.lowest + 1.0, out=filled)
+        return torch.clamp(filled, self.lowest, self.highest, out=filled)
 
     def forward(self, numeric: Tensor, codes: Tensor) -> Tensor:
         n_rows, n_numbers = numeric.shape
@@ -243,6 +246,8 @@ class Autoencoder(nn.Module):
     # Whether several threads can compute. If not, the sizes of batches and layers are
     # not padded, so that bits may depend on the number of threads.
     uses_threads = False
+    # Predictions of rows are computed in multiples of this number of rows.
+    rows_at_once = 16
 
     def __init__(self, cells: CellsEncoder, n_components: int, representation: str):
         super().__init__()
@@ -343,6 +348,8 @@ class DenoisingAutoencoder(Autoencoder):
     """
 
     uses_threads = True
+    # Enough, because the widths of the layers are multiples of 16.
+    rows_at_once = 4
 
     def __init__(
         self,

@@ -5,12 +5,13 @@ Each function computes a chunk of rows, within `one_thread`.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import TypeVar
 
 import numpy as np
 import torch
 from torch import Tensor
+from torch.nn import functional
 
 from .._cells import Cells, row_chunks
 from .autoencoder import Autoencoder, n_missing
@@ -49,7 +50,7 @@ def prediction_chunks(network: Autoencoder, n_rows: int) -> list[slice]:
 @torch.inference_mode()
 def write_features(network: Autoencoder, cells: Cells, out: np.ndarray) -> None:
     """Write the features of rows to `out`: the stack or the latent layer."""
-    blocks = map(_whole_vectors, cells.to(network.spreads.device))
+    blocks = _whole_blocks(network, cells)
     features = torch.from_numpy(out)
     if network.representation == "latent":
         features.copy_(network.latent(*blocks)[: len(out)])
@@ -77,7 +78,7 @@ def predict_cells(
     network: Autoencoder, loss: str, cells: Cells
 ) -> tuple[np.ndarray, np.ndarray]:
     """Predict the numbers, and the probabilities of all levels, of rows."""
-    output = network(*map(_whole_vectors, cells.to(network.spreads.device)))
+    output = network(*_whole_blocks(network, cells))
     return _expected(network, loss, output, cells.n_rows)
 
 
@@ -89,7 +90,7 @@ def decode(
     spreads = network.spreads
     # Features are divided by their spread. The decoder takes them undivided.
     inputs = torch.tensor(latent, device=spreads.device) * spreads[-1]
-    output = network.decode(_whole_vectors(inputs))
+    output = network.decode(_whole_vectors(network, inputs))
     return _expected(network, loss, output, len(latent))
 
 
@@ -101,14 +102,18 @@ def _expected(
     return numeric, probabilities
 
 
-def _whole_vectors(block: Tensor) -> Tensor:
-    """Append rows of zeros to `block`, up to a multiple of 16 rows.
+def _whole_blocks(network: Autoencoder, cells: Cells) -> Iterator[Tensor]:
+    for block in cells.to(network.spreads.device):
+        yield _whole_vectors(network, block)
 
-    PyTorch computes sigmoid, tanh and similar functions for 16 numbers at a time, and
-    for the remainder in another way. Without a remainder the result of a row does not
-    depend on its place.
+
+def _whole_vectors(network: Autoencoder, block: Tensor) -> Tensor:
+    """Append rows of zeros to `block`, up to a multiple of 4 or 16 rows.
+
+    PyTorch computes sigmoid, tanh and similar functions for many numbers at a time, and
+    for the remainder in another way. It also multiplies one row by a matrix in another
+    way than several rows. Without a remainder the result of a row does not depend on
+    its place.
     """
-    padding = n_missing(len(block))
-    if not padding:
-        return block
-    return torch.cat([block, block.new_zeros(padding, block.shape[1])])
+    padding = n_missing(len(block), network.rows_at_once)
+    return functional.pad(block, (0, 0, 0, padding)) if padding else block

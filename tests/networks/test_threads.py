@@ -1,5 +1,6 @@
 """Number of threads of PyTorch during and after computations."""
 
+import itertools
 import json
 import os
 import subprocess
@@ -10,7 +11,13 @@ from threading import Barrier
 import pytest
 import torch
 
-from sklearn_dae._networks.threads import one_thread
+from sklearn_dae._networks.threads import (
+    FIRST_INTERVAL,
+    LONGEST_INTERVAL,
+    ThreadChoice,
+    map_in_threads,
+    one_thread,
+)
 
 
 def test_threads_are_restored_after_an_error():
@@ -57,6 +64,83 @@ def test_threads_are_restored_when_fits_overlap():
         assert torch.get_num_threads() == 2
     finally:
         torch.set_num_threads(before)
+
+
+def test_a_thread_that_computes_on_one_thread_keeps_its_number():
+    before = torch.get_num_threads()
+
+    def inner():
+        torch.set_num_threads(3)
+        with one_thread() as n_threads:
+            with one_thread() as nested:
+                inside = torch.get_num_threads()
+            return n_threads, nested, inside, torch.get_num_threads()
+
+    try:
+        torch.set_num_threads(2)
+        with one_thread(), ThreadPoolExecutor(1) as pool:
+            assert pool.submit(inner).result() == (3, 3, 1, 1)
+            assert pool.submit(torch.get_num_threads).result() == 3
+            assert torch.get_num_threads() == 1
+        assert torch.get_num_threads() == 2
+        with ThreadPoolExecutor(1) as pool:
+            assert pool.submit(torch.get_num_threads).result() == 2
+    finally:
+        torch.set_num_threads(before)
+
+
+def test_map_in_threads_keeps_the_order_and_computes_on_one_thread_each():
+    results = map_in_threads(lambda k: (k, torch.get_num_threads()), range(50), 3)
+    assert results == [(k, 1) for k in range(50)]
+
+
+def run_steps(choice, seconds_of, n_steps):
+    """Record steps whose seconds depend on the number of threads. List the numbers."""
+    used = []
+    for _ in range(n_steps):
+        used.append(choice.current)
+        choice.record(seconds_of(choice.current))
+    return used
+
+
+@pytest.mark.parametrize("starts_with_all", [False, True])
+@pytest.mark.parametrize(("seconds", "faster"), [(0.6, 4), (0.95, 1), (3.0, 1)])
+def test_most_steps_use_the_faster_number_of_threads(seconds, faster, starts_with_all):
+    choice = ThreadChoice(4, starts_with_all)
+    used = run_steps(choice, {1: 1.0, 4: seconds}.get, 1000)
+    assert set(used) == {1, 4}
+    assert used.count(faster) > 970
+
+
+def test_the_choice_changes_when_another_process_starts_and_ends():
+    choice = ThreadChoice(2)
+    alone, busy = {1: 1.0, 2: 0.6}.get, {1: 1.1, 2: 3.0}.get
+    assert run_steps(choice, alone, 100)[-1] == 2
+    # Slow steps are noticed at once.
+    assert run_steps(choice, busy, 100).count(2) < 15
+    # One thread stays equally fast, so the other number is tried from time to time.
+    assert run_steps(choice, alone, FIRST_INTERVAL * 4)[-1] == 2
+
+
+def test_a_slow_step_does_not_change_the_choice():
+    choice = ThreadChoice(2)
+    seconds = iter([1.0, 9.0, 1.0, 0.6, 0.6, 9.0] + [0.6] * 20)
+    used = run_steps(choice, lambda n: next(seconds), 26)
+    assert used == [1] * 3 + [2] * 23
+
+
+def test_the_other_number_is_tried_less_and_less():
+    choice = ThreadChoice(2)
+    used = run_steps(choice, {1: 1.0, 2: 2.0}.get, 5000)
+    tries = [k for k in range(1, 5000) if used[k] == 2 and used[k - 1] == 1]
+    gaps = [b - a for a, b in itertools.pairwise(tries)]
+    assert gaps == sorted(gaps)
+    assert gaps[-1] <= LONGEST_INTERVAL + 3
+
+
+def test_nothing_is_tried_on_one_thread():
+    choice = ThreadChoice(1)
+    assert set(run_steps(choice, lambda n: 1.0, 200)) == {1}
 
 
 FORK = """
