@@ -14,7 +14,8 @@ turns and takes the median of the turns. Parts, all of them unless --parts names
 - search: GridSearchCV with one process and with all, with and without a cached pipeline
 - cold: the first fit of a process compared with the second, and the import compared
   with the import of its libraries
-- busy: a default fit while another process uses a core
+- busy: default fits on one thread and on two, alone and while another process uses a
+  core
 - gpu: where there is a GPU, updates compared with the same loop in plain PyTorch
 
 The script writes results to a csv file. With --check, an update of the smallest network
@@ -27,6 +28,7 @@ import statistics
 import subprocess
 import sys
 import tempfile
+import time
 import warnings
 from functools import partial
 from pathlib import Path
@@ -139,8 +141,18 @@ def update_us(fit, n_epochs):
     An epoch has `N_BATCHES` updates. The time is the difference between a long and a
     short fit. So it does not contain the work that a fit does once.
     """
+    rest()
     more = common.seconds(fit, 1 + n_epochs) - common.seconds(fit, 1)
     return 1e6 * more / (n_epochs * N_BATCHES)
+
+
+def rest():
+    """Wait until no thread of a function that was measured before is left running.
+
+    The threads of some libraries, such as OpenBLAS, wait in a loop for more work. They
+    slow down whatever is measured during the next tenth of a second.
+    """
+    time.sleep(0.2)
 
 
 def products_us(layers, batch_size, n_steps=50):
@@ -149,6 +161,8 @@ def products_us(layers, batch_size, n_steps=50):
     given = [torch.randn(batch_size, n_in) for n_in, _ in sizes]
     gradients = [torch.randn(batch_size, n_out) for _, n_out in sizes]
     weights = [torch.randn(n_out, n_in) for n_in, n_out in sizes]
+
+    rest()
 
     def multiply():
         for _ in range(n_steps):
@@ -297,7 +311,10 @@ def transform(options):
 
     @torch.inference_mode()
     def bare(X):
-        return torch.cat(module.stack(torch.from_numpy(X), codes[: len(X)]), 1).numpy()
+        blocks = module.stack(torch.from_numpy(X), codes[: len(X)])
+        spreads = module.spreads.tolist()
+        blocks = [block / s for block, s in zip(blocks, spreads, strict=True)]
+        return torch.cat(blocks, 1).numpy()
 
     sizes = [n for n in (1, 100, 10_000, 100_000, 1_000_000) if n <= len(X)]
     for n in tqdm(sizes, "transform"):
@@ -431,24 +448,30 @@ def cold(options):
 
 
 def busy(options):
-    """Measure the seconds of a default fit, alone and beside a busy process."""
-    torch.set_num_threads(os.cpu_count())
-    X = np.random.default_rng(0).normal(size=(5000, 50))
+    """Measure the seconds of default fits by threads, alone and beside a process."""
+    for n_rows in tqdm((5000, 20_000), "busy"):
+        X = np.random.default_rng(0).normal(size=(n_rows, 50))
+        measured = {
+            f"{place}, {n_threads}": partial(fit_seconds, X, n_threads, place == "busy")
+            for place in ("alone", "busy")
+            for n_threads in (1, 2)
+        }
+        found = common.medians(measured, options.repeats)
+        yield from rows_of("busy", f"{n_rows} x 50, default", found, "s")
 
-    def fit():
-        return common.seconds(DenoisingAutoencoderTransformer(random_state=0).fit, X)
 
-    def fit_beside_another():
-        other = subprocess.Popen([sys.executable, "-c", "while True: pass"])
-        try:
-            return fit()
-        finally:
-            other.kill()
-            other.wait()
-
-    measured = {"alone": fit, "busy": fit_beside_another}
-    found = common.medians(measured, options.repeats)
-    yield from rows_of("busy", "5000 x 50, default", found, "s")
+def fit_seconds(X, n_threads, beside_another):
+    """Return the seconds of a default fit, if wanted beside a busy process."""
+    torch.set_num_threads(n_threads)
+    fit = DenoisingAutoencoderTransformer(random_state=0).fit
+    if not beside_another:
+        return common.seconds(fit, X)
+    other = subprocess.Popen([sys.executable, "-c", "while True: pass"])
+    try:
+        return common.seconds(fit, X)
+    finally:
+        other.kill()
+        other.wait()
 
 
 def gpu(options):

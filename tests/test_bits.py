@@ -42,7 +42,7 @@ def all_threads_at_work(monkeypatch):
 
 def draw_table(kind, rng):
     """Draw a table of an odd shape: numbers, numbers and categories, or sparse."""
-    n_rows, n_columns = 2 * rng.integers(200, 900) + 1, 2 * rng.integers(1, 70) + 1
+    n_rows, n_columns = 2 * rng.integers(60, 400) + 1, 2 * rng.integers(1, 70) + 1
     X = rng.normal(size=(n_rows, n_columns)).astype("f4")
     if kind == "sparse":
         return sparse.random_array(X.shape, density=0.1, format="csr", rng=rng)
@@ -105,7 +105,7 @@ def test_bits_do_not_depend_on_the_number_of_threads(seed):
 @pytest.fixture
 def wide():
     """Make rows and parameters that need padding everywhere."""
-    X = np.random.default_rng(0).normal(size=(701, 33))
+    X = np.random.default_rng(0).normal(size=(401, 33))
     return X, {"n_components": 75, "hidden_layer_sizes": 129, "max_iter": 2}
 
 
@@ -115,7 +115,7 @@ def test_bits_of_partial_fit_do_not_depend_on_the_number_of_threads(wide):
     def streamed(n_threads):
         torch.set_num_threads(n_threads)
         dae = small(**params)
-        for rows in (X[:500], X[500:700], X[700:]):
+        for rows in (X[:200], X[200:400], X[400:]):
             dae.partial_fit(rows)
         return results(dae, X)
 
