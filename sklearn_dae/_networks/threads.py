@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import os
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from math import inf
@@ -20,18 +20,16 @@ import torch
 
 from .contexts import own_settings
 
-# With fewer multiplications than these, one thread is faster: the first number is for
-# a prediction, the second for the first steps of a training.
+# With fewer multiplications than the first number, one thread predicts. With fewer than
+# the second, one thread computes the first steps of a training.
 MULTIPLICATIONS_OF_PREDICTION = 2**26
-MULTIPLICATIONS_OF_UPDATE = 2**26
-# Steps whose median time is compared.
-COMPARED_STEPS = 3
+MULTIPLICATIONS_OF_UPDATE = 2**28
+# Steps on several threads, and on one, whose times are compared.
+COMPARED_STEPS, STEPS_ON_ONE = 8, 3
 # Steps until the other number of threads is tried again, at first and at most.
 FIRST_INTERVAL, LONGEST_INTERVAL = 32, 512
 # Several threads are used if their steps take less than this part of the time.
 WORTHWHILE = 0.9
-# One thread is tried at once if steps take more than this many times as long as before.
-SLOWER = 1.5
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
@@ -135,12 +133,15 @@ def map_in_threads(
 class ThreadChoice:
     """Choose between one thread and several by the time that steps take.
 
-    It is a context, within which PyTorch uses the chosen number.
+    It is a context, within which PyTorch uses the current number.
 
     Each step counts, whatever its number of threads is. So trying the other number
     costs little. It is tried again after some steps, because other processes may have
-    started or ended, and when steps have become slower. The intervals grow while the
-    choice stays the same.
+    started or ended. The intervals grow while the choice stays the same.
+
+    Several threads wait for the slowest one. Beside another process, some steps on
+    several threads take many times as long as others. So their mean counts. On one
+    thread slow steps are rare accidents, and the median counts.
 
     Parameters
     ----------
@@ -151,27 +152,19 @@ class ThreadChoice:
 
     Attributes
     ----------
-    chosen : int
-        Number of threads that was faster.
     current : int
         Number of threads of the next step.
     """
 
     def __init__(self, n_threads: int, starts_with_all: bool = False):
         self.n_threads = n_threads
-        self.chosen = self.current = n_threads if starts_with_all else 1
+        self.current = self._chosen = n_threads if starts_with_all else 1
         self._interval = FIRST_INTERVAL
-        # Seconds of a step on several threads, when these were last compared with one.
-        self._usual = inf
-        self._restart(COMPARED_STEPS)
-
-    def _restart(self, n_steps: int) -> None:
-        """Use the chosen number for `n_steps`, before the other one is tried."""
-        self.current = self.chosen
-        self._n_left = n_steps
-        self._seconds: dict[int, deque[float]] = {
-            n: deque(maxlen=COMPARED_STEPS) for n in (1, self.n_threads)
-        }
+        # Steps until the other number is tried.
+        self._n_left = COMPARED_STEPS if starts_with_all else STEPS_ON_ONE
+        self._is_trial = False
+        self._one: deque[float] = deque(maxlen=STEPS_ON_ONE)
+        self._several: deque[float] = deque(maxlen=COMPARED_STEPS)
 
     def __enter__(self) -> None:
         """Compute on the current number of threads, within `one_thread`."""
@@ -186,34 +179,30 @@ class ThreadChoice:
         """Choose the number of threads of the next step, given the time of this one."""
         if self.n_threads == 1:
             return
-        self._seconds[self.current].append(seconds)
         self._n_left -= 1
-        if self.current != self.chosen:
-            if not self._n_left:
-                self._choose()
-        elif self._n_left <= 0 or self._is_slower():
-            self.current = self.n_threads + 1 - self.chosen
-            self._n_left = COMPARED_STEPS
+        if self.current == 1:
+            self._one.append(seconds)
+            if self._n_left <= 0:
+                self.current, self._is_trial = self.n_threads, True
+                self._several.clear()
+            return
+        self._several.append(seconds)
+        if sum(self._several) > self._longest():
+            self._choose(1)
+        elif self._is_trial and len(self._several) == COMPARED_STEPS:
+            self._choose(self.n_threads)
+        elif not self._is_trial and self._n_left <= 0:
+            self.current, self._n_left = 1, STEPS_ON_ONE
 
-    def _is_slower(self) -> bool:
-        """Tell whether steps on several threads have become slower."""
-        recent = self._seconds[self.current]
-        return (
-            self.current > 1
-            and len(recent) == COMPARED_STEPS
-            and min(recent) > SLOWER * self._usual
-        )
+    def _longest(self) -> float:
+        """Compute the longest time for which steps on several threads are preferred."""
+        if not self._one:
+            return inf
+        on_one = sorted(self._one)[len(self._one) // 2]
+        return WORTHWHILE * COMPARED_STEPS * on_one
 
-    def _choose(self) -> None:
-        one, several = (_median(self._seconds[n]) for n in (1, self.n_threads))
-        before, self._usual = self.chosen, several
-        self.chosen = self.n_threads if several < WORTHWHILE * one else 1
+    def _choose(self, n_threads: int) -> None:
         longer = min(2 * self._interval, LONGEST_INTERVAL)
-        self._interval = longer if self.chosen == before else FIRST_INTERVAL
-        self._restart(self._interval)
-
-
-def _median(values: Iterable[float]) -> float:
-    # The module statistics takes long to import.
-    ordered = sorted(values)
-    return ordered[len(ordered) // 2]
+        self._interval = longer if n_threads == self._chosen else FIRST_INTERVAL
+        self.current = self._chosen = n_threads
+        self._n_left, self._is_trial = self._interval, False
