@@ -25,7 +25,7 @@ from .contexts import own_settings
 MULTIPLICATIONS_OF_PREDICTION = 2**26
 MULTIPLICATIONS_OF_UPDATE = 2**28
 # Steps on several threads, and on one, whose times are compared.
-COMPARED_STEPS, STEPS_ON_ONE = 8, 3
+COMPARED_STEPS, STEPS_ON_ONE = 16, 3
 # Steps until the other number of threads is tried again, at first and at most.
 FIRST_INTERVAL, LONGEST_INTERVAL = 32, 512
 # Several threads are used if their steps take less than this part of the time.
