@@ -19,7 +19,12 @@ PACKAGE = Path(sklearn_dae.__file__).parent
 SUB_PACKAGES = {
     "__init__": {"_compat", "_display", "_networks", "_transformer"},
     "_transformer": {
-        "_cells", "_networks", "_parameters", "_tables", "_training", "_warnings",
+        "_cells",
+        "_networks",
+        "_parameters",
+        "_tables",
+        "_training",
+        "_warnings",
     },
     "_display": {"_tables"},
     "_training": {"_cells", "_networks"},

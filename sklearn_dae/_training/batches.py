@@ -49,6 +49,7 @@ class CorruptibleRows(Dataset[Any]):
         self.cells = cells
         self.corruption = corruption
         # Weights of intact cells, and what is added for corrupted ones, by column.
+        learnable = Cells(*(columns.to(torch.float32) for columns in learnable))
         self.intact = Cells(*((1 - emphasis) * columns for columns in learnable))
         self.difference = Cells(
             *((2 * emphasis - 1) * columns for columns in learnable)
