@@ -11,7 +11,6 @@ from typing import TypeVar
 import numpy as np
 import torch
 from torch import Tensor
-from torch.nn import functional
 
 from .._cells import Cells, row_chunks
 from .autoencoder import Autoencoder, n_missing
@@ -116,4 +115,6 @@ def _whole_vectors(network: Autoencoder, block: Tensor) -> Tensor:
     its place.
     """
     padding = n_missing(len(block), network.rows_at_once)
-    return functional.pad(block, (0, 0, 0, padding)) if padding else block
+    if not padding:
+        return block
+    return torch.cat([block, block.new_zeros(padding, block.shape[1])])

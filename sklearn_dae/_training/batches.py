@@ -17,8 +17,8 @@ TrainingBatch = tuple[Tensor, tuple[Cells, Cells]]
 # Keyword arguments of the network, and the target.
 ValidationBatch = tuple[dict[str, Tensor], tuple[Cells, Cells]]
 
-# Inputs of training batches to prepare at once: one megabyte, which fits a cache.
-NUMBERS_AT_ONCE = 2**18
+# Inputs of training batches to prepare at once: half a megabyte, which fits a cache.
+NUMBERS_AT_ONCE = 2**17
 
 
 class CorruptibleRows(Dataset[Any]):
@@ -49,11 +49,9 @@ class CorruptibleRows(Dataset[Any]):
         self.cells = cells
         self.corruption = corruption
         # Weights of intact cells, and what is added for corrupted ones, by column.
-        learnable = Cells(*(columns.to(torch.float32) for columns in learnable))
-        self.intact = Cells(*((1 - emphasis) * columns for columns in learnable))
-        self.difference = Cells(
-            *((2 * emphasis - 1) * columns for columns in learnable)
-        )
+        learned = [columns.to(torch.float32) for columns in learnable]
+        self.intact = Cells(*((1 - emphasis) * columns for columns in learned))
+        self.difference = Cells(*((2 * emphasis - 1) * columns for columns in learned))
         self.generator = generator
 
     def __len__(self) -> int:

@@ -62,7 +62,7 @@ def _places(block: Tensor, probability: Tensor, generator: Generator) -> Tensor:
     # If the number of places is drawn from a Poisson distribution with a mean of r for
     # each cell, each cell is drawn at least once with probability p = 1 - exp(-r), and
     # independently of the others. This takes less time than a number for each cell.
-    mean = torch.tensor(-block.numel() * math.log1p(-largest))
+    mean = torch.tensor(-block.numel() * math.log1p(-largest), dtype=torch.float32)
     n_places = int(torch.poisson(mean, generator=generator))
     places = torch.randint(block.numel(), (n_places,), generator=generator)
     if smallest < largest:
