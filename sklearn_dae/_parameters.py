@@ -318,28 +318,65 @@ def _check_noise(noise: Any, column: Any = None) -> Any:
 
 def _factor_by_column(noise_factor: Any, n_features: int, names: Any) -> np.ndarray:
     """Convert `noise_factor` to one number per column."""
-    by_column = noise_factor
-    if isinstance(noise_factor, dict):
-        # Columns that the dict does not contain are not corrupted.
-        by_column = [0.0] * n_features
-        by_position = _by_position(noise_factor, n_features, names, "noise_factor")
-        for position, (_, value) in by_position.items():
-            by_column[position] = value
-    elif np.ndim(noise_factor) == 0:
-        by_column = [noise_factor] * n_features
-    try:
-        by_column = np.asarray(by_column, dtype=np.float64)
-    except (TypeError, ValueError) as error:
-        raise ValueError(
-            f"'noise_factor' must hold numbers. Got {noise_factor!r}."
-        ) from error
-    if by_column.shape != (n_features,):
-        raise ValueError(
-            f"'noise_factor' must be one number, or one for each of the {n_features} "
-            f"columns of X. Got an array of shape {by_column.shape}."
-        )
+    # Columns that a dict does not contain are not corrupted.
+    by_column = _numbers_by_column(noise_factor, n_features, names, "noise_factor", 0.0)
     if not (np.isfinite(by_column).all() and by_column.min() >= 0):
         raise ValueError(
             f"'noise_factor' must be finite and at least 0. Got {noise_factor!r}."
         )
     return by_column
+
+
+def _numbers_by_column(
+    numbers: Any, n_features: int, names: Any, parameter: str, default: float
+) -> np.ndarray:
+    """Convert a number, an array or a dict by column to one number per column.
+
+    Columns that a dict does not contain get the number `default`.
+    """
+    by_column = numbers
+    if isinstance(numbers, dict):
+        by_column = [default] * n_features
+        by_position = _by_position(numbers, n_features, names, parameter)
+        for position, (_, value) in by_position.items():
+            by_column[position] = value
+    elif np.ndim(numbers) == 0:
+        by_column = [numbers] * n_features
+    try:
+        by_column = np.asarray(by_column, dtype=np.float64)
+    except (TypeError, ValueError) as error:
+        raise ValueError(
+            f"{parameter!r} must hold numbers. Got {numbers!r}."
+        ) from error
+    if by_column.shape != (n_features,):
+        raise ValueError(
+            f"{parameter!r} must be one number, or one for each of the {n_features} "
+            f"columns of X. Got an array of shape {by_column.shape}."
+        )
+    return by_column
+
+
+def resolve_bounds(
+    min_value: Any, max_value: Any, n_features: int, names: Sequence[Any] | None
+) -> tuple[np.ndarray, np.ndarray]:
+    """Convert `min_value` and `max_value` to one number per column.
+
+    The number is NaN where the bound is the end of the column's training range.
+    """
+    bounds = {}
+    for parameter, given in (("min_value", min_value), ("max_value", max_value)):
+        bounds[parameter] = np.full(n_features, np.nan)
+        if given is not None:
+            bounds[parameter] = _numbers_by_column(
+                given, n_features, names, parameter, np.nan
+            )
+    low, high = bounds.values()
+    wrong = np.flatnonzero(low > high)
+    if len(wrong):
+        j = wrong[0]
+        column = j if names is None else names[j]
+        raise ValueError(
+            f"'min_value' must be at most 'max_value' in each column. Got {low[j]} and "
+            f"{high[j]} for column {column!r}. Swap them, or remove one of them."
+        )
+    return low, high

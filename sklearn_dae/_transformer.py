@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from functools import wraps
 from numbers import Integral, Real
 
@@ -31,6 +32,7 @@ from ._networks.inference import (
     for_chunks,
     n_features_out,
     predict_cells,
+    predict_hidden_cells,
     prediction_chunks,
     write_features,
 )
@@ -43,6 +45,7 @@ from ._parameters import (
     find_categorical,
     positive_integers,
     resolve_batch_size,
+    resolve_bounds,
     resolve_max_iter,
     resolve_noises,
 )
@@ -66,6 +69,13 @@ from ._warnings import warn_user
 
 # `score` hides one of this number of groups of cells at a time.
 N_HIDDEN_GROUPS = 5
+# `cell_errors` hides a tenth of the columns at a time.
+N_COLUMN_GROUPS = 10
+# Largest number of rows, and of their cells, from which `fit` learns the usual errors
+# of hidden cells. `partial_fit` takes a share of its rows.
+USUAL_ROWS, USUAL_CELLS, USUAL_SHARE = 1000, 2**18, 1 / 40
+# The smallest usual error, in units of the variance.
+LEAST_USUAL_ERROR = 1e-4
 
 
 def _isolated(method):
@@ -244,6 +254,18 @@ class DenoisingAutoencoderTransformer(TransformerMixin, BaseEstimator):
         weights in the first and in the last layer. A column of more than 128 levels
         needs more than one byte for each cell.
 
+    min_value : float, array-like of shape (n_features,), dict or None, default=None
+        The smallest number that `impute`, `reconstruct` and `inverse_transform` return
+        for a numeric column, as in :class:`~sklearn.impute.IterativeImputer`. None is
+        the smallest number of the column in training. A float holds for all columns. An
+        array has one number for each column, and a dict has them by column name (or
+        position). Columns that are not in the dict keep their training range.
+        ``-np.inf`` removes the bound.
+
+    max_value : float, array-like of shape (n_features,), dict or None, default=None
+        The largest such number. None is the largest number of the column in training,
+        and ``np.inf`` removes the bound. Otherwise as `min_value`.
+
     learning_rate_init : float, default=0.002
         Initial learning rate of Adam. In `fit` it falls to 0 along half a cosine over
         `max_iter` epochs. In `partial_fit` it is constant.
@@ -420,6 +442,18 @@ class DenoisingAutoencoderTransformer(TransformerMixin, BaseEstimator):
             None,
         ],
         "max_categories": [Interval(Integral, 1, None, closed="left"), None],
+        "min_value": [
+            Interval(Real, None, None, closed="both"),
+            "array-like",
+            dict,
+            None,
+        ],
+        "max_value": [
+            Interval(Real, None, None, closed="both"),
+            "array-like",
+            dict,
+            None,
+        ],
         "learning_rate_init": [Interval(Real, 0, None, closed="neither")],
         "batch_size": [
             StrOptions({"auto"}),
@@ -454,6 +488,8 @@ class DenoisingAutoencoderTransformer(TransformerMixin, BaseEstimator):
         categorical_features="from_dtype",
         min_frequency=None,
         max_categories=128,
+        min_value=None,
+        max_value=None,
         learning_rate_init=0.002,
         batch_size="auto",
         max_iter="auto",
@@ -481,6 +517,8 @@ class DenoisingAutoencoderTransformer(TransformerMixin, BaseEstimator):
         self.categorical_features = categorical_features
         self.min_frequency = min_frequency
         self.max_categories = max_categories
+        self.min_value = min_value
+        self.max_value = max_value
         self.learning_rate_init = learning_rate_init
         self.batch_size = batch_size
         self.max_iter = max_iter
@@ -801,7 +839,7 @@ class DenoisingAutoencoderTransformer(TransformerMixin, BaseEstimator):
 
     @_isolated
     def score_samples(self, X):
-        """Score how normal rows are: compute minus their mean reconstruction error.
+        """Score how normal rows are, by the errors of their cells.
 
         Parameters
         ----------
@@ -811,24 +849,35 @@ class DenoisingAutoencoderTransformer(TransformerMixin, BaseEstimator):
         Returns
         -------
         scores : ndarray of shape (n_samples,), float32
-            Minus the mean of the `cell_errors` of the row. Higher is more normal, low
-            is an anomaly. At most 0.0. A row without any observed cell gets 0.0.
+            ``-2 * log(mean(sqrt(errors)))`` of the `cell_errors` of each row. Higher is
+            more normal, low is an anomaly. A row whose cells tell nothing about each
+            other gets about 0.0. So does a row without any observed cell.
         """
         table = self._read(X)
         scores = np.empty(len(table), dtype=np.float32)
 
         def write(rows):
-            errors = self._errors(table.rows(rows))
-            n_known = np.maximum((~np.isnan(errors)).sum(axis=1), 1)
+            roots = np.sqrt(self._cell_errors(table.rows(rows)))
+            known = ~np.isnan(roots)
+            # A row without any known cell gets the score of a mean of 1.
+            total = np.where(known.any(axis=1), np.nansum(roots, axis=1), 1.0)
             # Subtracting from 0 avoids -0.0.
-            scores[rows] = 0 - np.nansum(errors, axis=1) / n_known.astype(np.float32)
+            scores[rows] = 0 - 2 * np.log(total / np.maximum(known.sum(axis=1), 1))
 
         for_chunks(self.net_.module_, len(table), write)
         return scores
 
     @_isolated
     def cell_errors(self, X):
-        """Measure how anomalous cells are: compute the errors of their reconstruction.
+        """Measure how anomalous cells are, each beside the other cells of its row.
+
+        Each cell is hidden and predicted from the rest of its row. The columns are
+        hidden in ten groups: columns 0, 10, 20, ... at a time, then 1, 11, 21, ..., and
+        so on. In a table of ten columns or less each column is hidden alone.
+
+        The error of a cell compares two probabilities of its value: that in its column
+        as a whole, and that in its row, given the prediction. See the user guide for
+        the formula.
 
         Parameters
         ----------
@@ -838,17 +887,16 @@ class DenoisingAutoencoderTransformer(TransformerMixin, BaseEstimator):
         Returns
         -------
         errors : ndarray or DataFrame of shape (n_samples, n_features), float32
-            Squared error of each cell, divided by the training variance of its column.
-            For a category it is the squared distance between its one-hot code and the
-            predicted probabilities (the Brier score). Predicting the mean of a column,
-            or its frequencies, has the error 1.0 on average. NaN where a cell is
-            missing or its level was not seen in `fit`.
+            How many times less likely the value is in its row than in its column. 1.0
+            says that the rest of the row tells nothing about the cell. A cell below 1.0
+            fits its row, and a cell of 100.0 is an anomaly. NaN where a cell is missing
+            or its level was not seen in `fit`.
         """
         table = self._read(X)
         errors = np.empty((len(table), self.n_features_in_), dtype=np.float32)
 
         def write(rows):
-            errors[rows] = self._errors(table.rows(rows))
+            errors[rows] = self._cell_errors(table.rows(rows))
 
         for_chunks(self.net_.module_, len(table), write)
         return self._layout.frame(errors, index_of(X))
@@ -917,6 +965,7 @@ class DenoisingAutoencoderTransformer(TransformerMixin, BaseEstimator):
         codec, table = self._learn_table(X, random_state, goes_on)
         noises = self._resolve_noises(codec.layout)
         train, valid = self._split(codec, table, X_val, random_state)
+        sample = self._sample(table)
         # Free the numbers in the table's own units before training.
         del table
         parameters = self._training_parameters(train.n_rows, _seed(random_state))
@@ -925,6 +974,7 @@ class DenoisingAutoencoderTransformer(TransformerMixin, BaseEstimator):
             train, valid, codec.summary(), noises, parameters, previous
         )
         self._keep(codec, net, history, goes_on)
+        self._learn_usual_errors(sample)
         if history.interrupted:
             warn_user(
                 f"Training interrupted by user after {len(history.losses)} epochs; the "
@@ -946,6 +996,7 @@ class DenoisingAutoencoderTransformer(TransformerMixin, BaseEstimator):
         codec, table = self._learn_table(X, random_state, goes_on, min_rows=1)
         noises = self._resolve_noises(codec.layout)
         cells = codec.encode(table)
+        sample = self._sample(table, USUAL_SHARE)
         del table
         seed = 0 if progress else _seed(random_state)
         parameters = self._training_parameters(cells.n_rows, seed, incremental=True)
@@ -955,6 +1006,7 @@ class DenoisingAutoencoderTransformer(TransformerMixin, BaseEstimator):
         if history.interrupted:
             raise KeyboardInterrupt
         self._keep(codec, net, history, goes_on, progress)
+        self._learn_usual_errors(sample, goes_on)
 
     def _check_parameters(self):
         """Check parameters as far as possible without data, also several together."""
@@ -978,6 +1030,14 @@ class DenoisingAutoencoderTransformer(TransformerMixin, BaseEstimator):
             layout = Layout(self.min_frequency, self.max_categories)
             table = layout.fit(validated, is_categorical, X)
             codec = Codec(layout, self.scaling).fit(table, random_state)
+            codec.set_bounds(
+                *resolve_bounds(
+                    self.min_value,
+                    self.max_value,
+                    layout.n_features,
+                    getattr(self, "feature_names_in_", None),
+                )
+            )
         if self.loss == "log_loss":
             statistics = codec.statistics_
             if goes_on:
@@ -1122,6 +1182,36 @@ class DenoisingAutoencoderTransformer(TransformerMixin, BaseEstimator):
         self._n_components = net.module_.n_components
         self._n_features_out = n_features_out(net.module_)
 
+    def _sample(self, table, share=1.0):
+        """Select the rows from which to learn the usual errors."""
+        most = min(USUAL_ROWS, 1 + USUAL_CELLS // self.n_features_in_)
+        return table.sample(min(most, math.ceil(share * len(table))))
+
+    def _learn_usual_errors(self, sample, goes_on=False):
+        """Learn the mean error of each hidden number from a sample of the rows.
+
+        If `goes_on`, rows of previous calls count, too, up to `USUAL_ROWS` in total.
+        """
+
+        def sums(rows):
+            chunk = sample.rows(rows)
+            errors = self._codec.errors(chunk, *self._predict_hidden(chunk))
+            errors = errors[:, self._layout.numeric_]
+            return (~np.isnan(errors)).sum(axis=0), np.nansum(
+                errors, axis=0, dtype=np.float64
+            )
+
+        of_chunks = for_chunks(self.net_.module_, len(sample), sums)
+        counts, totals = map(sum, zip(*of_chunks, strict=True))
+        if goes_on:
+            before = np.minimum(self._usual_counts, USUAL_ROWS - len(sample))
+            totals = totals + before * self._usual_errors
+            counts = counts + before
+        self._usual_counts = counts
+        # A network that copies one column to another makes no error.
+        means = np.maximum(totals / np.maximum(counts, 1), LEAST_USUAL_ERROR)
+        self._usual_errors = np.where(counts > 0, means, 1.0)
+
     def _expected(self, table):
         """Predict all cells of a Table, each from its whole row."""
         expected = self._layout.empty(len(table))
@@ -1142,6 +1232,8 @@ class DenoisingAutoencoderTransformer(TransformerMixin, BaseEstimator):
             places = begin + np.flatnonzero(np.isnan(X.data[begin:end]))
             if len(places):
                 expected = self._expected(table.rows(rows)).numeric
+                whole = self._layout.whole_
+                expected[:, whole] = np.rint(expected[:, whole])
                 of_row = np.searchsorted(X.indptr, places, side="right") - 1
                 X.data[places] = expected[of_row - rows.start, X.indices[places]]
         return X
@@ -1151,10 +1243,22 @@ class DenoisingAutoencoderTransformer(TransformerMixin, BaseEstimator):
         cells = self._codec.encode(table)
         return predict_cells(self.net_.module_, self.net_.criterion__loss, cells)
 
-    def _errors(self, table, hidden=None):
-        """Compute the errors of all cells. Hide cells from the network if `hidden`."""
-        visible = table if hidden is None else self._layout.hide(table, hidden)
+    def _errors(self, table, hidden):
+        """Compute the squared errors of all cells. Hide cells where `hidden`."""
+        visible = self._layout.hide(table, hidden)
         return self._codec.errors(table, *self._predict(visible))
+
+    def _predict_hidden(self, table):
+        """Predict as `_predict` does, each cell from the rest of its row."""
+        groups = self._codec.column_groups(N_COLUMN_GROUPS)
+        cells = self._codec.encode(table)
+        return predict_hidden_cells(
+            self.net_.module_, self.net_.criterion__loss, cells, groups
+        )
+
+    def _cell_errors(self, table):
+        predicted = self._predict_hidden(table)
+        return self._codec.unlikeliness(table, *predicted, self._usual_errors)
 
 
 def _seed(random_state):

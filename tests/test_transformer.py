@@ -5,7 +5,7 @@ import pandas as pd
 import polars as pl
 import pytest
 import torch
-from scipy import sparse
+from scipy import sparse, stats
 from sklearn import config_context
 from sklearn.datasets import load_digits
 from sklearn.decomposition import PCA
@@ -173,6 +173,29 @@ def test_score_is_not_best_with_the_least_noise(digits):
     assert scores[-1] > scores[0] + 0.1
 
 
+def test_filled_and_repaired_numbers_stay_in_the_training_range(small, table):
+    X = pd.DataFrame(table, columns=list("abcde"))
+    far = X * 9
+    low, high = X.min().to_numpy(), X.max().to_numpy()
+    far.loc[::2, "a"] = np.nan
+    bounded = small(max_iter=100).fit(X)
+    unbounded = small(max_iter=100, min_value=-np.inf, max_value=np.inf).fit(X)
+    ours = small(max_iter=100, min_value={"b": 0.0}, max_value={"b": 1.0}).fit(X)
+    for repaired in (
+        bounded.reconstruct(far),
+        bounded.inverse_transform(bounded.transform(far)),
+    ):
+        assert ((repaired >= low) & (repaired <= high)).all(axis=None)
+    assert bounded.impute(far)["a"][::2].between(low[0], high[0]).all()
+    wild = unbounded.reconstruct(far)
+    assert (wild < low).any(axis=None)
+    assert (wild > high).any(axis=None)
+    assert ours.reconstruct(far)["b"].between(0, 1).all()
+    pd.testing.assert_frame_equal(
+        ours.reconstruct(far)[["a", "c"]], bounded.reconstruct(far)[["a", "c"]]
+    )
+
+
 def test_score_does_not_depend_on_scale_or_missing_cells(small, holes):
     scores = [small().fit(holes * scale).score(holes * scale) for scale in (1, 1000)]
     np.testing.assert_allclose(*scores, rtol=1e-3)
@@ -189,14 +212,48 @@ def test_anomalous_rows_and_cells_have_larger_errors(digits):
     assert (dae.score_samples(odd) < dae.score_samples(X_test)).mean() > 0.8
     errors = dae.cell_errors(odd)
     assert errors.shape == odd.shape
-    np.testing.assert_allclose(-errors.mean(axis=1), dae.score_samples(odd), rtol=1e-5)
+    expected = -2 * np.log(np.sqrt(errors).mean(axis=1))
+    np.testing.assert_allclose(dae.score_samples(odd), expected, rtol=1e-5)
+    assert dae.score_samples(np.full((1, 64), np.nan)) == [0.0]
 
 
-def test_cell_errors_are_in_units_of_the_training_variance(small, holes):
-    dae = small().fit(holes)
-    expected = np.square(holes - dae.reconstruct(holes)) / np.nanvar(holes, axis=0)
-    np.testing.assert_allclose(dae.cell_errors(holes), expected, rtol=1e-4)
-    assert dae.score_samples(np.full((1, 5), np.nan)) == [0.0]
+def test_error_of_a_number_compares_its_row_with_its_column(small, holes):
+    dae = small(noise="masking", max_iter=50).fit(holes)
+    mean, variance = np.nanmean(holes, axis=0), np.nanvar(holes, axis=0)
+    errors = dae.cell_errors(holes)
+    for j in range(holes.shape[1]):
+        hidden = holes.copy()
+        hidden[:, j] = np.nan
+        # The prediction from the rest of the row.
+        residual = np.square(holes[:, j] - dae.impute(hidden)[:, j]) / variance[j]
+        usual = np.nanmean(residual)
+        in_row = stats.t.pdf(np.sqrt(residual / usual), 8) / np.sqrt(usual)
+        in_column = stats.t.pdf((holes[:, j] - mean[j]) / np.sqrt(variance[j]), 4)
+        np.testing.assert_allclose(errors[:, j], in_column / in_row, rtol=1e-3)
+
+
+def test_error_of_a_category_compares_its_row_with_its_column(small):
+    levels = np.random.default_rng(0).choice(["a", "b", "c"], 300, p=[0.5, 0.3, 0.2])
+    table = pd.DataFrame({"x": levels, "copy": levels})
+    dae = small(noise="masking", max_iter=300).fit(table)
+    assert (dae.cell_errors(table) < 1).all(axis=None)
+    odd = table.assign(copy=np.where(levels == "a", "b", "a"))
+    errors = dae.cell_errors(odd)
+    assert (errors > 10).all(axis=None)
+    # The frequency of the level has a part of 1% in its probability.
+    assert (errors < 100.001).all(axis=None)
+    assert dae.cell_errors(table.assign(x="unseen"))["x"].isna().all()
+
+
+def test_columns_of_a_group_are_hidden_at_the_same_time(small):
+    X = np.random.default_rng(0).normal(size=(50, 1)) + np.zeros((1, 12))
+    X += np.random.default_rng(1).normal(size=X.shape)
+    dae = small(noise="masking", max_iter=50).fit(X)
+    errors = dae.cell_errors(X)
+    odd = X.copy()
+    odd[:, 10] += 5
+    changed = (dae.cell_errors(odd) != errors).any(axis=0)
+    np.testing.assert_array_equal(changed, [False, *[True] * 11])
 
 
 def test_impute_fills_missing_cells_better_than_the_mean(table, holes):

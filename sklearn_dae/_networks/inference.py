@@ -81,6 +81,31 @@ def predict_cells(
     return _expected(network, loss, output, cells.n_rows)
 
 
+def predict_hidden_cells(
+    network: Autoencoder, loss: str, cells: Cells, groups: Cells
+) -> tuple[np.ndarray, np.ndarray]:
+    """Predict cells as `predict_cells` does, each while its column is hidden.
+
+    `groups` holds the number of a group for each column, from 0 on. The columns of a
+    group are hidden at the same time.
+    """
+    n_levels = torch.tensor(network.cells.n_levels, dtype=torch.int64)
+    level_groups = groups.codes.repeat_interleave(n_levels).numpy()
+    blocks = (groups.numeric.numpy(), level_groups)
+    n_groups = 1 + max((int(block.max()) for block in blocks if len(block)), default=0)
+    found = [np.empty((cells.n_rows, len(block)), np.float32) for block in blocks]
+    for group in range(n_groups):
+        visible = Cells(
+            cells.numeric.masked_fill(groups.numeric == group, torch.nan),
+            cells.codes.masked_fill(groups.codes == group, -1),
+        )
+        predicted = predict_cells(network, loss, visible)
+        for target, of_group, block in zip(found, predicted, blocks, strict=True):
+            target[:, block == group] = of_group[:, block == group]
+    numeric, probabilities = found
+    return numeric, probabilities
+
+
 @torch.inference_mode()
 def decode(
     network: Autoencoder, loss: str, latent: np.ndarray

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 import torch
 from scipy import sparse
@@ -13,6 +15,14 @@ from .layout import Table
 # Scaled values are clipped to this magnitude, so that float32 can hold their squares.
 LARGEST = 1e15
 FLOAT_MAX = np.finfo(np.float64).max
+# Degrees of freedom of the t-distributions of numbers, in a row and in a column. The
+# second has heavier tails. So a number far from all others is unlikely in its row, even
+# if the rest of the row tells nothing about it.
+ROW_FREEDOM, COLUMN_FREEDOM = 8, 4
+# Share of the frequency in the probability of a level.
+LEVEL_DOUBT = 0.01
+# The exponential of a larger number does not fit float32.
+LOG_MOST = 80.0
 # Largest number of rows that quantiles are estimated from.
 QUANTILE_ROWS = 10_000
 
@@ -40,6 +50,8 @@ class Codec:
         encoded as zeros. They are decoded to that value, or to 0 if there is none.
     frequencies_ : list of n_categorical ndarrays of shape (n_levels,)
         Relative frequencies of the levels.
+    bounds_ : ndarray of shape (2, n_numeric)
+        The smallest and the largest number that a column is decoded to.
     """
 
     def __init__(self, layout, scaling):
@@ -57,11 +69,27 @@ class Codec:
         ]
         self.statistics_ = ColumnStatistics.of(table.numeric)
         self.constant_ = self.statistics_.low == self.statistics_.high
+        self.bounds_ = np.vstack([self.statistics_.low, self.statistics_.high])
         self._fit_scaling()
         self._quantiles = None
         if self.scaling == "quantile" and len(self.constant_):
             self._quantiles = self._fit_quantiles(table.numeric, random_state)
         return self
+
+    def set_bounds(self, low, high):
+        """Set the range of decoded numbers.
+
+        `low` and `high` hold one number for each of the user's columns. NaN stands for
+        the end of the training range, or for the other bound if this is beyond it.
+        """
+        low, high = low[self.layout.numeric_], high[self.layout.numeric_]
+        least, most = self.statistics_.low, self.statistics_.high
+        self.bounds_ = np.vstack(
+            [
+                np.where(np.isnan(low), np.fmin(least, high), low),
+                np.where(np.isnan(high), np.fmax(most, low), high),
+            ]
+        )
 
     def _fit_scaling(self):
         """Set the center and the scale of each numeric column."""
@@ -140,6 +168,15 @@ class Codec:
         learned[layout.categorical_] = [len(f) > 1 for f in self.frequencies_]
         return learned
 
+    def column_groups(self, n_groups):
+        """Divide the columns into groups, neighbours into different ones.
+
+        Neighbours are often related, so that one tells more about the other than the
+        rest of the row does. Returns Cells with a number for each column.
+        """
+        positions = (self.layout.numeric_, self.layout.categorical_)
+        return Cells(*(torch.from_numpy(of_kind % n_groups) for of_kind in positions))
+
     def encode(self, table, order=None):
         """Convert the rows of a Table to cells. `order` selects and orders rows."""
         if sparse.issparse(table.numeric):
@@ -185,13 +222,16 @@ class Codec:
             values = self._quantiles.inverse_transform(values)
         with np.errstate(over="ignore"):  # Clipped below.
             values = 2 * (values * self._half_scale + self._half_center)
-        values = np.clip(values, -FLOAT_MAX, FLOAT_MAX)
-        return np.where(self.constant_, self.statistics_.low, values)
+        # A column that was constant, or without any value, has only one value.
+        values = np.where(self.constant_, self.statistics_.low, values)
+        values = np.clip(values, *self.bounds_)
+        return np.clip(values, -FLOAT_MAX, FLOAT_MAX)
 
     def decode(self, numeric, probabilities):
         """Convert predicted numbers and probabilities to a Table.
 
-        A categorical cell gets its most probable level.
+        A number is clipped to the bounds of its column. A categorical cell gets its
+        most probable level.
 
         Parameters
         ----------
@@ -231,6 +271,45 @@ class Codec:
         frequencies = [of_column[None] for of_column in self.frequencies_]
         return self._errors(table, self.statistics_.mean, frequencies)
 
+    def unlikeliness(self, table, numeric, probabilities, usual_errors):
+        """Compute how much less likely cells are in their row than in their column.
+
+        A prediction gives the distribution of a cell in its row: the probabilities of
+        its levels, or a t-distribution around a number. The distribution in the column
+        has the frequencies of the levels, or is a t-distribution around the mean.
+
+        Parameters
+        ----------
+        table : Table
+        numeric, probabilities : ndarray
+            Predictions, each from the rest of the row, as in `decode`.
+        usual_errors : ndarray of shape (n_numeric,)
+            Mean error of such predictions, for each numeric column.
+
+        Returns
+        -------
+        ratios : ndarray of shape (n_rows, n_features), float32
+            Probability in the column divided by that in the row. NaN where a cell is
+            missing or its level is unseen.
+        """
+        layout = self.layout
+        ratios = np.empty((len(table), layout.n_features), dtype=np.float32)
+        errors = self.errors(table, numeric, probabilities)[:, layout.numeric_]
+        of_mean = self.baseline_errors(table)[:, layout.numeric_]
+        in_row = _log_density(errors, usual_errors, ROW_FREEDOM)
+        in_column = _log_density(of_mean, 1.0, COLUMN_FREEDOM)
+        ratios[:, layout.numeric_] = np.exp(np.minimum(in_column - in_row, LOG_MOST))
+        rows = np.arange(len(table))
+        for k, of_level in enumerate(self._by_column(probabilities)):
+            codes = table.codes[:, k]
+            frequency = self.frequencies_[k][np.maximum(codes, 0)]
+            # The network may be too sure: a share of its probability is the frequency.
+            probability = (1 - LEVEL_DOUBT) * of_level[rows, np.maximum(codes, 0)]
+            probability = probability + LEVEL_DOUBT * frequency
+            ratio = frequency / np.maximum(probability, np.finfo(np.float32).tiny)
+            ratios[:, layout.categorical_[k]] = np.where(codes >= 0, ratio, np.nan)
+        return ratios
+
     def _errors(self, table, values, probabilities):
         layout = self.layout
         errors = np.empty((len(table), layout.n_features), dtype=np.float32)
@@ -249,6 +328,17 @@ class Codec:
 def _relative_frequencies(codes, n_levels):
     counts = np.bincount(codes, minlength=n_levels)
     return counts / max(counts.sum(), 1)
+
+
+def _log_density(errors, usual_error, freedom):
+    """Compute the log density of a t-distribution, at relative squared errors."""
+    constant = (
+        math.lgamma((freedom + 1) / 2)
+        - math.lgamma(freedom / 2)
+        - math.log(freedom * math.pi) / 2
+    )
+    scaled = np.log1p(errors.astype(np.float64) / usual_error / freedom)
+    return constant - np.log(usual_error) / 2 - (freedom + 1) / 2 * scaled
 
 
 def _brier_score(codes, probabilities):

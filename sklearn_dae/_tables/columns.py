@@ -154,6 +154,24 @@ def _unit(low, high):
     return np.ldexp(1.0, np.frexp(largest)[1] - 1)
 
 
+def find_whole(X):
+    """Find the columns whose observed values are all whole numbers, at least one."""
+    if sparse.issparse(X):
+        whole = np.ones(X.shape[1], dtype=bool)
+        whole[X.indices[~np.isnan(X.data) & (X.data != np.rint(X.data))]] = False
+        n_missing = np.bincount(X.indices[np.isnan(X.data)], minlength=X.shape[1])
+        return whole & (n_missing < X.shape[0])
+    whole, observed = np.ones(X.shape[1], dtype=bool), np.zeros(X.shape[1], dtype=bool)
+    for rows in row_chunks(*X.shape):
+        numbers = X[rows]
+        missing = np.isnan(numbers)
+        whole &= ((numbers == np.rint(numbers)) | missing).all(axis=0)
+        observed |= ~missing.all(axis=0)
+        if not whole.any():
+            break
+    return whole & observed
+
+
 class Levels:
     """Levels of a categorical column, the most frequent first.
 
@@ -173,8 +191,8 @@ class Levels:
         The level of each code.
     n_seen : int
         Number of different values, before rare ones are grouped.
-    has_group : bool
-        Whether the last code is a group of rare levels.
+    n_rare : int
+        Number of rare levels that share the last code. 0 if there is no such group.
     types : set of type
         Types of the values. `Number` and `str` stand for all types that belong to them.
     """
@@ -192,7 +210,8 @@ class Levels:
             # Reserve one code for the group of all other levels.
             n_frequent = min(n_frequent, max_categories - 1)
         self.n_seen = len(counts)
-        self.has_group = n_frequent + 1 < len(ranked)
+        n_rare = len(ranked) - n_frequent
+        self.n_rare = n_rare if n_rare > 1 else 0
         self.types = self.types_of(ranked)
         self._codes = {lvl: min(code, n_frequent) for code, lvl in enumerate(ranked)}
         # Assigned to an array of objects: np.array would unpack levels that are tuples.

@@ -15,7 +15,14 @@ from .._cells import row_chunks
 from .._warnings import warn_user
 from . import frames
 from .arrays import as_array, floats, holds_objects, is_list, is_missing
-from .columns import MISSING, UNSEEN, Levels, check_numbers, names_and_kinds
+from .columns import (
+    MISSING,
+    UNSEEN,
+    Levels,
+    check_numbers,
+    find_whole,
+    names_and_kinds,
+)
 from .number_types import NumberType
 
 # A categorical column is probably an identifier column if it has more different values
@@ -57,6 +64,15 @@ class Table(NamedTuple):
         numeric = numeric.toarray() if sparse.issparse(numeric) else numeric
         return Table(numeric, self.codes[index])
 
+    def sample(self, n_rows):
+        """Select as many rows, evenly spaced, or all of them if there are fewer.
+
+        The rows of a sparse matrix stay sparse.
+        """
+        n_rows = min(n_rows, len(self))
+        index = np.linspace(0, len(self) - 1, n_rows).astype(int)
+        return Table(self.numeric[index], self.codes[index])
+
     def put(self, index, rows):
         """Set the rows at `index`."""
         self.numeric[index], self.codes[index] = rows
@@ -75,7 +91,10 @@ class Layout:
     numeric_, categorical_ : ndarray of int
         Positions of the columns in the user's table, in the order of the cells.
     number_types_ : list of n_numeric NumberType
-        What the numeric columns can hold.
+        What the numeric columns can hold. Floats of a DataFrame are whole numbers if
+        `fit` saw only such numbers.
+    whole_ : ndarray of bool of shape (n_numeric,)
+        Mask of the columns in which `fit` saw only whole numbers.
     levels_ : list of n_categorical Levels
     template_ : DataFrame or None
         The DataFrame of `fit` without its rows. None for other tables.
@@ -114,7 +133,12 @@ class Layout:
         order = np.argsort([len(of_column) for of_column in levels], kind="stable")
         self.categorical_ = positions[order]
         self.levels_ = [levels[k] for k in order]
-        return self.read(X)
+        table = self.read(X)
+        self.whole_ = find_whole(table.numeric)
+        if is_frame:
+            pairs = zip(self.number_types_, self.whole_, strict=True)
+            self.number_types_ = [t.whole() if whole else t for t, whole in pairs]
+        return table
 
     def _learn_levels(self, X, position):
         values = _values(X, position)
@@ -166,7 +190,7 @@ class Layout:
         level_names = []
         for position, levels in zip(self.categorical_, self.levels_, strict=True):
             names = [str(level) for level in levels.names]
-            if levels.has_group:
+            if levels.n_rare:
                 names[-1] = "infrequent"
             level_names += [f"{input_features[position]}={name}" for name in names]
         return [input_features[j] for j in self.numeric_], level_names
@@ -271,14 +295,30 @@ class Layout:
         Columns of a DataFrame get the nearest numbers that they can hold. `index` is
         the index of a pandas DataFrame.
         """
+        columns = self._columns(table, [levels.names for levels in self.levels_])
+        if self.template_ is not None:
+            return frames.frame_like(self.template_, columns, index)
+        return _stack(columns, self.dtype_)
+
+    def describe(self, table):
+        """Convert a Table without missing cells to an array of objects for displays.
+
+        Rare levels that share a code are described by their number.
+        """
+        names = [levels.names.copy() for levels in self.levels_]
+        for of_column, levels in zip(names, self.levels_, strict=True):
+            if levels.n_rare:
+                of_column[-1] = f"one of {levels.n_rare} rare levels"
+        return _stack(self._columns(table, names), object)
+
+    def _columns(self, table, level_names):
+        """List the cells of each of the user's columns, in their order."""
         columns = [None] * self.n_features
         for j, position in enumerate(self.numeric_):
             columns[position] = self.number_types_[j].nearest(table.numeric[:, j])
         for k, position in enumerate(self.categorical_):
-            columns[position] = self.levels_[k].names[table.codes[:, k]]
-        if self.template_ is not None:
-            return frames.frame_like(self.template_, columns, index)
-        return _stack(columns, self.dtype_)
+            columns[position] = level_names[k][table.codes[:, k]]
+        return columns
 
     def fill(self, X, table, expected):
         """Fill the missing cells of a user's table by those of the Table `expected`.
@@ -333,6 +373,8 @@ class Layout:
             missing = np.isnan(_column(numeric, j))
             if missing.any():
                 of_fit = number_type = self.number_types_[j]
+                if self.whole_[j]:
+                    of_fit = number_type = of_fit.whole()
                 if not missing.all():
                     number_type = _number_type(given[position]).shared_with(of_fit)
                 cells = number_type.nearest(_column(new, j)[missing])

@@ -77,6 +77,10 @@ class NumberType(NamedTuple):
             return cls("decimal", decimals=min(max([0, *places]), MOST_DECIMALS))
         return cls("float")
 
+    def whole(self):
+        """Keep the whole numbers of the floats that the column can hold."""
+        return self._replace(decimals=0) if self.kind == "float" else self
+
     def shared_with(self, other):
         """Keep the kind, for the numbers that `other` can hold, too."""
         return NumberType(

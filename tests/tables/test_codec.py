@@ -133,6 +133,26 @@ def test_constant_and_all_missing_columns_are_encoded_as_zero(scaling):
     np.testing.assert_array_equal(values[0, 1:], [0.1, 0.0])
 
 
+@pytest.mark.parametrize("scaling", SCALINGS)
+def test_decoded_numbers_stay_within_the_bounds(holes, scaling):
+    codec = fitted(holes, scaling)
+    far = np.tile([[-99.0], [99.0]], 5).astype(np.float32)
+    low, high = np.nanmin(holes, axis=0), np.nanmax(holes, axis=0)
+    np.testing.assert_allclose(decoded(codec, far), [low, high])
+    given = np.array([np.nan, low[1] + 0.1, high[2] + 1, np.nan, -np.inf])
+    codec.set_bounds(given, np.array([low[0] - 1, np.nan, np.nan, high[3] - 0.1, 9e9]))
+    if scaling == "quantile":
+        return  # Quantiles end at the training range.
+    found = decoded(codec, far)
+    # A bound beyond the training range is also the other bound.
+    np.testing.assert_allclose(found[:, 0], low[0] - 1)
+    np.testing.assert_allclose(found[:, 1], [low[1] + 0.1, high[1]])
+    np.testing.assert_allclose(found[:, 2], high[2] + 1)
+    np.testing.assert_allclose(found[:, 3], [low[3], high[3] - 0.1])
+    assert found[0, 4] < low[4]
+    assert found[1, 4] > high[4]
+
+
 def test_errors_are_relative_to_variance_and_to_gini_impurity():
     X = np.c_[np.arange(8.0), [0, 0, 0, 0, 1, 1, 2, 2]]
     codec = fitted(X, categorical=[1])
@@ -142,6 +162,7 @@ def test_errors_are_relative_to_variance_and_to_gini_impurity():
     numeric = codec.encode(table).numeric.numpy()
     np.testing.assert_allclose(codec.errors(table, numeric, perfect), 0, atol=1e-6)
     wrong = np.roll(perfect, 1, axis=1)
+    codec.set_bounds(np.full(2, -np.inf), np.full(2, np.inf))
     errors = codec.errors(table, numeric + 1, wrong)
     np.testing.assert_allclose(errors[:, 0], 1, rtol=1e-5)
     np.testing.assert_allclose(errors[:, 1], 2 / (1 - 0.25 - 2 / 16), rtol=1e-5)

@@ -3,9 +3,11 @@
 import numpy as np
 import pandas as pd
 import pytest
+from scipy import sparse
 from sklearn.preprocessing import OneHotEncoder
 
-from sklearn_dae._tables.columns import MISSING, UNSEEN, Levels
+from sklearn_dae import _cells
+from sklearn_dae._tables.columns import MISSING, UNSEEN, Levels, find_whole
 
 VALUES = ["a"] * 5 + ["b"] * 3 + ["c"] * 2 + ["d"] + [None] * 2
 
@@ -46,3 +48,14 @@ def test_level_groups_are_those_of_scikit_learn():
         last = len(levels) - 1
         codes = dict(zip("abcdefgh", levels.encode("abcdefgh"), strict=True))
         assert {level for level, code in codes.items() if code == last} == set(rare)
+
+
+@pytest.mark.parametrize("chunk", [7, 2**20])
+@pytest.mark.parametrize("make", [np.asarray, sparse.csr_array])
+def test_columns_of_whole_numbers_are_found(make, chunk, monkeypatch):
+    monkeypatch.setattr(_cells, "CELLS_AT_ONCE", chunk)
+    X = np.tile([[1.0, 2.5, 0.0, np.nan], [-3.0, 1.0, 0.0, np.nan]], (9, 1))
+    X[-1, :2] = np.nan, 4.0
+    X[17, 2] = 0.5
+    # A column without any value holds no whole numbers.
+    assert find_whole(make(X)).tolist() == [True, False, False, False]

@@ -3,6 +3,7 @@
 import numpy as np
 import pandas as pd
 import polars as pl
+from scipy import sparse
 
 from sklearn_dae._tables.columns import MISSING, UNSEEN
 from sklearn_dae._tables.layout import Layout
@@ -77,3 +78,37 @@ def test_columns_with_the_same_number_of_levels_lie_side_by_side():
     assert layout.categorical_.tolist() == [1, 3, 2, 0, 4]
     table = layout.read(X.astype(float))
     np.testing.assert_array_equal(layout.write(table), X)
+
+
+def test_columns_of_whole_numbers_with_holes_get_whole_numbers(small):
+    rng = np.random.default_rng(0)
+    X = rng.normal(3, 2, (60, 1)) + rng.normal(size=(60, 3))
+    X[:, :2] = X[:, :2].round()
+    X[rng.random(X.shape) < 0.2] = np.nan
+    missing = np.isnan(X)
+    for make in (
+        lambda X: pd.DataFrame(X, columns=list("abc")),
+        lambda X: pl.DataFrame(X, schema=list("abc"), nan_to_null=True),
+        sparse.csr_array,
+        np.asarray,
+    ):
+        dae = small().fit(make(X))
+        filled = dae.impute(make(X))
+        filled = filled.toarray() if sparse.issparse(filled) else np.asarray(filled)
+        assert (filled[:, :2] == filled[:, :2].round()).all()
+        assert (filled[missing[:, 2], 2] % 1 != 0).all()
+    # Pixels of an array stay real numbers in repairs. Columns of a DataFrame do not.
+    assert (dae.reconstruct(X)[:, :2] % 1 != 0).any()
+    repaired = small().fit(pd.DataFrame(X)).reconstruct(pd.DataFrame(X)).to_numpy()
+    assert (repaired[:, :2] % 1 == 0).all()
+    assert (repaired[:, 2] % 1 != 0).all()
+
+
+def test_groups_of_rare_levels_are_described_by_their_number():
+    X = np.array([[0.5, level] for level in "aaabbcdd"], dtype=object)
+    layout = Layout(min_frequency=None, max_categories=2)
+    table = layout.fit(X, np.array([False, True]), X)
+    described = layout.describe(table)
+    assert described[:, 1].tolist() == ["a"] * 3 + ["one of 3 rare levels"] * 5
+    assert layout.write(table)[3:, 1].tolist() == ["b"] * 5
+    assert layout.levels_[0].names.tolist() == ["a", "b"]
