@@ -71,6 +71,36 @@ def read_table(name, folder=None):
     return getattr(datasets, f"load_{name}")(as_frame=True).frame
 
 
+def sample(table, n_rows, seed):
+    """Return as many random rows of a table, or all of them if it has fewer."""
+    return table.sample(min(n_rows, len(table)), random_state=seed)
+
+
+def categorical_columns(table):
+    """Return the names of all columns that are not numeric."""
+    return table.select_dtypes(exclude="number").columns
+
+
+def spread(column):
+    """Return the standard deviation of a column, or 1 if it is constant."""
+    return column.std(ddof=0) or 1.0
+
+
+def one_hot(table):
+    """Return standardised numbers and one-hot codes, NaN where a cell is missing."""
+    import pandas as pd
+
+    parts = {}
+    for name, column in table.items():
+        if name in categorical_columns(table):
+            codes = pd.get_dummies(column, dtype=float)
+            codes.loc[column.isna().to_numpy()] = np.nan
+            parts[name] = codes
+        else:
+            parts[name] = ((column - column.mean()) / spread(column)).to_frame()
+    return parts
+
+
 def few_rows(y, seed):
     """Return the indices of `N_FEW` random rows of each class."""
     order = np.random.default_rng(seed).permutation(len(y))

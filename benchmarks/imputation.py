@@ -15,7 +15,18 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from common import add_check, argument_parser, check, claim, read_table, timed
+from common import (
+    add_check,
+    argument_parser,
+    categorical_columns,
+    check,
+    claim,
+    one_hot,
+    read_table,
+    sample,
+    spread,
+    timed,
+)
 from sklearn.experimental import enable_iterative_imputer  # noqa: F401
 from sklearn.impute import IterativeImputer, KNNImputer
 
@@ -30,29 +41,6 @@ TABLES = [
     "credit_default",
     "wine_quality",
 ]
-
-
-def categorical_columns(table):
-    """Return the names of all columns that are not numeric."""
-    return table.select_dtypes(exclude="number").columns
-
-
-def spread(column):
-    """Return the standard deviation of a column, or 1 if it is constant."""
-    return column.std(ddof=0) or 1.0
-
-
-def one_hot(table):
-    """Return standardised numbers and one-hot codes, NaN where a cell is missing."""
-    parts = {}
-    for name, column in table.items():
-        if name in categorical_columns(table):
-            codes = pd.get_dummies(column, dtype=float)
-            codes.loc[column.isna().to_numpy()] = np.nan
-            parts[name] = codes
-        else:
-            parts[name] = ((column - column.mean()) / spread(column)).to_frame()
-    return parts
 
 
 def by_codes(imputer, table):
@@ -126,11 +114,6 @@ def compare(table, fills, seed, share):
         filled, seconds = timed(fill, given)
         results[name] = error(table, given, filled, hidden), seconds
     return results
-
-
-def sample(table, n_rows, seed):
-    """Return as many random rows of a table, or all of them if it has fewer."""
-    return table.sample(min(n_rows, len(table)), random_state=seed)
 
 
 def tables_to_check(folder):
