@@ -5,11 +5,14 @@ matplotlib is imported only when a picture is drawn.
 
 from __future__ import annotations
 
+import textwrap
+
 import numpy as np
 from sklearn.utils import check_consistent_length, column_or_1d
 from sklearn.utils._plotting import _validate_style_kwargs
 from sklearn.utils.validation import check_is_fitted
 
+from ._parameters import column_position
 from ._tables.arrays import is_missing
 from ._tables.frames import check_container
 
@@ -710,7 +713,13 @@ def _framed(images):
 class _CellsDisplay(_Display):
     """Base class of displays of cells: draws cells, texts, and names."""
 
-    figsize = (5.6, 5.0)
+    # Inches around the cells, and of one cell of at most five lines of 16 letters.
+    margin, cell_size = np.array([0.9, 2.0]), np.array([1.15, 0.68])
+
+    @property
+    def figsize(self):
+        n_columns, n_rows = len(self.column_names), len(self.row_names)
+        return tuple(self.margin + self.cell_size * (max(n_columns, 3), n_rows))
 
     def _name_cells(self, ax):
         ax.set_xticks(range(len(self.column_names)), self.column_names)
@@ -722,8 +731,8 @@ class _CellsDisplay(_Display):
         if len(self.column_names) < self.n_features:
             ax.set_xlabel(f"{len(self.column_names)} of {self.n_features} columns")
 
-    def _color_cells(self, ax, values, vmax, im_kw):
-        style = {"cmap": "Oranges", "vmin": 0, "vmax": vmax, "aspect": "auto"}
+    def _color_cells(self, ax, values, vmax, im_kw, **style):
+        style = {"cmap": "Oranges", "vmax": vmax, "aspect": "auto", **style}
         self.im_ = ax.imshow(values, **_style(style, im_kw))
         self.text_ = np.empty(values.shape, dtype=object)
 
@@ -731,7 +740,7 @@ class _CellsDisplay(_Display):
         style = {
             "horizontalalignment": "center",
             "verticalalignment": "center",
-            "fontsize": 9,
+            "fontsize": 8.5,
             "color": color,
         }
         row, column = cell
@@ -873,7 +882,7 @@ class RepairedCellsDisplay(_CellsDisplay):
         """
         _check_has(estimator, "reconstruct", TRANSFORMER)
         shown = _rows_of(X, slice(n_rows))
-        tables = {"given": shown, "repaired": estimator.reconstruct(shown)}
+        tables = {"given": shown, "repaired": estimator._describe(shown)}
         if X_clean is not None:
             tables["clean"] = _rows_of(X_clean, slice(n_rows))
         cells = {name: np.asarray(t, dtype=object) for name, t in tables.items()}
@@ -907,7 +916,7 @@ class RepairedCellsDisplay(_CellsDisplay):
             The display itself.
         """
         ax = self._set_axes(ax)
-        self._color_cells(ax, self.changed, 3, im_kw)
+        self._color_cells(ax, self.changed, 3, im_kw, vmin=0)
         for cell, changed in np.ndenumerate(self.changed):
             text = _short(self.given[cell])
             if changed:
@@ -945,9 +954,9 @@ def _differ(given, clean):
 class CellErrorsDisplay(_CellsDisplay):
     """The most anomalous (odd) rows of a table, with the errors of their cells.
 
-    A darker cell has a larger error. If the error of a cell is above 1.0, the predicted
-    value stands below the given value. Predicting the mean of a column has the error
-    1.0 on average.
+    The error tells how many times less likely a value is in its row than in its column.
+    A darker cell has a larger error. The scale is logarithmic. If the error is above
+    2.0, the value that the rest of the row predicts stands below the given value.
 
     Use :meth:`from_estimator` to create it.
 
@@ -957,7 +966,9 @@ class CellErrorsDisplay(_CellsDisplay):
         Errors of the cells, see
         :meth:`DenoisingAutoencoderTransformer.cell_errors`.
     cells, expected : ndarray of shape (n_rows, n_columns), of object
-        The values of the cells, and the values that the network predicts.
+        The values of the cells, and the values that the rest of their row predicts.
+        Rare levels that form a group (`max_categories`, `min_frequency`) are described
+        as such, for example "one of 12 rare levels".
     row_names, column_names : list of str
         Names of the rows and of the columns.
     n_features : int
@@ -968,7 +979,7 @@ class CellErrorsDisplay(_CellsDisplay):
     ax_ : matplotlib Axes
         Axes with the cells.
     figure_ : matplotlib Figure
-        Figure with the axes.
+        Figure with the axes. New figures grow with the number of rows and columns.
     im_ : matplotlib AxesImage
         Colours of the cells.
     text_ : ndarray of shape (n_rows, n_columns), of matplotlib Text
@@ -994,7 +1005,17 @@ class CellErrorsDisplay(_CellsDisplay):
 
     @classmethod
     def from_estimator(
-        cls, estimator, X, *, n_rows=6, n_columns=5, ax=None, im_kw=None, text_kw=None
+        cls,
+        estimator,
+        X,
+        *,
+        rows=None,
+        columns=None,
+        n_rows=6,
+        n_columns=5,
+        ax=None,
+        im_kw=None,
+        text_kw=None,
     ):
         """Plot the most anomalous rows, the most anomalous one first.
 
@@ -1004,11 +1025,16 @@ class CellErrorsDisplay(_CellsDisplay):
             The fitted transformer.
         X : array-like, sparse matrix or DataFrame of shape (n_samples, n_features)
             Rows.
+        rows : array-like of int, default=None
+            Positions of the rows to show, in this order. If None, the `n_rows` rows
+            with the smallest `score_samples`.
+        columns : array-like of int or str, default=None
+            Positions or names of the columns to show, in this order. If None, the
+            `n_columns` columns with the largest error in any of the rows.
         n_rows : int, default=6
-            Largest number of rows to show: those with the smallest `score_samples`.
+            Largest number of rows to show. Only used when `rows` is None.
         n_columns : int, default=5
-            Largest number of columns to show: those with the largest error in any of
-            these rows.
+            Largest number of columns to show. Only used when `columns` is None.
         ax : matplotlib Axes, default=None
             Axes to plot on. If None, new axes are created.
         im_kw : dict, default=None
@@ -1020,16 +1046,29 @@ class CellErrorsDisplay(_CellsDisplay):
         -------
         display : CellErrorsDisplay
             The plotted display.
+
+        Raises
+        ------
+        ValueError
+            If `columns` contains a column that is not in `X`.
         """
         _check_has(estimator, "cell_errors", TRANSFORMER)
-        rows = np.argsort(estimator.score_samples(X), kind="stable")[:n_rows]
+        if rows is None:
+            rows = np.argsort(estimator.score_samples(X), kind="stable")[:n_rows]
         shown = _rows_of(X, rows)
         errors = np.asarray(estimator.cell_errors(shown), dtype=float)
-        columns = _largest(np.nan_to_num(errors).max(axis=0), n_columns)
+        if columns is None:
+            columns = _largest(np.nan_to_num(errors).max(axis=0), n_columns)
+        else:
+            names = getattr(estimator, "feature_names_in_", None)
+            columns = [
+                column_position(column, errors.shape[1], names, "columns")
+                for column in columns
+            ]
         return cls(
             errors=errors[:, columns],
             cells=np.asarray(shown, dtype=object)[:, columns],
-            expected=np.asarray(estimator.reconstruct(shown), dtype=object)[:, columns],
+            expected=estimator._describe(shown, from_rest=True)[:, columns],
             **_names_of(estimator, shown, rows, columns),
         ).plot(ax=ax, im_kw=im_kw, text_kw=text_kw)
 
@@ -1051,27 +1090,27 @@ class CellErrorsDisplay(_CellsDisplay):
             The display itself.
         """
         ax = self._set_axes(ax)
-        self._color_cells(ax, self.errors, 4, im_kw)
+        self._color_cells(ax, self.errors, 1000, im_kw, norm="log", vmin=1)
         for cell, error in np.ndenumerate(self.errors):
-            text = _short(self.cells[cell])
-            # Above 1.0, the mean of the column is a better prediction on average.
-            if error > 1:
-                text += f"\nexpected {_short(self.expected[cell])}"
-            color = DARK_GREY if np.isnan(error) else "white" if error > 3 else "black"
+            text, expected = _short(self.cells[cell]), _short(self.expected[cell])
+            if error > 2 and expected != text:
+                text += f"\nexpected\n{expected}"
+            color = DARK_GREY if np.isnan(error) else "white" if error > 99 else "black"
             self._write(ax, cell, text, color, text_kw)
         self._name_cells(ax)
-        self.figure_.colorbar(
-            self.im_, ax=ax, location="top", aspect=40, label="cell error", extend="max"
+        bar = self.figure_.colorbar(
+            self.im_, ax=ax, location="top", aspect=40, extend="max"
         )
+        bar.set_label("cell error: times less likely in its row than in its column")
+        bar.ax.xaxis.set_major_formatter("{x:g}")
         return self
 
 
 def _short(value):
-    """Write a cell as a short text."""
+    """Write a cell as a short text, of at most two lines."""
     if is_missing(value):
         return "missing"
     if isinstance(value, (float, np.floating)):
         # No exponents, unless the number is very large.
         return f"{float(f'{value:.4g}'):.10g}"
-    text = str(value)
-    return text if len(text) <= 12 else text[:11] + "…"
+    return textwrap.fill(str(value), 16, max_lines=2, placeholder="…")

@@ -1256,6 +1256,16 @@ class DenoisingAutoencoderTransformer(TransformerMixin, BaseEstimator):
             self.net_.module_, self.net_.criterion__loss, cells, groups
         )
 
+    @_isolated
+    def _describe(self, X, from_rest=False):
+        """Describe the repaired cells of `X` for displays, as an array of objects.
+
+        If `from_rest`, each cell is predicted from the rest of its row.
+        """
+        table = self._read(X)
+        predict = self._predict_hidden if from_rest else self._predict
+        return self._layout.describe(self._codec.decode(*predict(table)))
+
     def _cell_errors(self, table):
         predicted = self._predict_hidden(table)
         return self._codec.unlikeliness(table, *predicted, self._usual_errors)

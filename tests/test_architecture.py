@@ -26,7 +26,7 @@ SUB_PACKAGES = {
         "_training",
         "_warnings",
     },
-    "_display": {"_tables"},
+    "_display": {"_parameters", "_tables"},
     "_training": {"_cells", "_networks"},
     "_networks": {"_cells", "_compat", "_parameters"},
     "_tables": {"_cells", "_compat", "_warnings"},
@@ -43,7 +43,7 @@ FILES = {
         "_tables.frames", "_tables.layout", "_training.fit", "_training.net",
         "_warnings",
     },
-    "_display": {"_tables.arrays", "_tables.frames"},
+    "_display": {"_parameters", "_tables.arrays", "_tables.frames"},
     "_training.fit": {
         "_cells", "_networks.autoencoder", "_networks.output", "_networks.threads",
         "_training.batches", "_training.corruption", "_training.loss", "_training.net",

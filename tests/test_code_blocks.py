@@ -13,7 +13,10 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import matplotlib.pyplot as plt
+import numpy as np
+import pandas as pd
 import pytest
+from sklearn.base import clone
 
 ROOT = Path(__file__).parent.parent
 README, QUICK_START, INDEX = "README.md", "docs/quick_start.rst", "docs/index.rst"
@@ -103,3 +106,20 @@ def test_the_guide_finds_the_outlier():
     assert 450 in names["outliers"].index
     assert len(names["outliers"]) < 0.1 * len(names["X_new"])
     assert names["errors"].loc[450].idxmax() == "mean radius"
+
+
+def test_the_imputer_of_the_guide_is_a_step_of_a_pipeline():
+    names = names_of("docs/user_guide/missing.rst", "class DenoisingImputer")
+    model, given = names["model"], names["given"]
+    filled = model[:-1].transform(given)
+    assert filled.notna().all(axis=None)
+    assert filled.columns.tolist() == given.columns.tolist()
+    assert filled.index.equals(given.index)
+    assert model[0].get_feature_names_out().tolist() == given.columns.tolist()
+    observed = given.notna()
+    pd.testing.assert_frame_equal(filled[observed], given)
+    array = clone(model[0]).set_output(transform="default").fit(given.to_numpy())
+    assert isinstance(array.transform(given.to_numpy()), np.ndarray)
+    assert array.get_feature_names_out()[:2].tolist() == ["x0", "x1"]
+    for_polars = clone(model[0]).set_output(transform="polars")
+    assert for_polars.fit_transform(given).columns == given.columns.tolist()

@@ -361,7 +361,7 @@ def test_anomalous_cells_are_shown_with_the_prediction(library):
     assert odd[0] == 0
     texts = [text.get_text() for text in display.ax_.texts]
     expected = display.expected[odd]
-    assert f"{X[17, 1]:.4g}\nexpected {expected:.4g}" in texts
+    assert f"{X[17, 1]:.4g}\nexpected\n{expected:.4g}" in texts
     assert display.errors.shape == display.cells.shape == (2, 2)
 
 
@@ -378,7 +378,66 @@ def test_missing_cells_and_long_names_of_levels(small):
     dae = small().fit(table)
     display = CellErrorsDisplay.from_estimator(dae, table, n_rows=60)
     texts = {text.get_text().split("\n")[0] for text in display.ax_.texts}
-    assert texts == {"a very long…", "other", "0", "1", "missing"}
+    assert texts == {"a very long name", "other", "0", "1", "missing"}
+    assert "a very long name\nof a level" in {t.get_text() for t in display.ax_.texts}
+
+
+def test_rows_and_columns_of_cell_errors_can_be_chosen(table):
+    X = pd.DataFrame(table, columns=list("abcde"))
+    dae = small().fit(X)
+    display = CellErrorsDisplay.from_estimator(dae, X, rows=[9, 4], columns=["d", 0])
+    assert display.row_names == ["9", "4"]
+    assert display.column_names == ["d", "a"]
+    expected = dae.cell_errors(X).loc[[9, 4], ["d", "a"]]
+    np.testing.assert_allclose(display.errors, expected, rtol=1e-5)
+    # The prediction does not depend on the cell itself.
+    hidden = X.assign(d=np.nan)
+    predicted = dae.impute(hidden)["d"][[9, 4]]
+    np.testing.assert_allclose(display.expected[:, 0].astype(float), predicted)
+    with pytest.raises(ValueError, match="'columns' contains the column 'z'"):
+        CellErrorsDisplay.from_estimator(dae, X, columns=["z"])
+
+
+def test_figure_of_cell_errors_grows_and_errors_have_a_logarithmic_scale(table):
+    dae = small().fit(table)
+    sizes = [
+        CellErrorsDisplay.from_estimator(
+            dae, table, n_rows=n, n_columns=n
+        ).figure_.get_size_inches()
+        for n in (4, 5)
+    ]
+    assert (sizes[1] > sizes[0]).all()
+    display = CellErrorsDisplay.from_estimator(dae, table)
+    colors = display.im_.cmap(display.im_.norm([1, 4, 100, 1000]))
+    # The colours of 4 and 100 differ from each other, and from those of the ends.
+    assert (np.abs(np.diff(colors, axis=0)).sum(axis=1) > 0.2).all()
+
+
+def test_texts_of_cells_stay_inside_their_cells():
+    levels = [f"level-number-{k} of a city" for k in range(30)]
+    table = pd.DataFrame({"city": levels * 4, "x": np.arange(120) / 7e4})
+    table["y"] = table["x"] * 1e9
+    display = CellErrorsDisplay.from_estimator(
+        small(max_categories=4).fit(table), table
+    )
+    display.figure_.canvas.draw()
+    width, height = display.ax_.bbox.width / 3, display.ax_.bbox.height / 6
+    for text in display.ax_.texts:
+        box = text.get_window_extent()
+        assert box.width < width
+        assert box.height < height
+
+
+def test_groups_of_rare_levels_are_shown_by_their_number():
+    levels = ["common"] * 60 + [f"rare {k}" for k in range(6)] * 5
+    table = pd.DataFrame({"level": levels, "x": np.arange(90.0)})
+    dae = small(max_categories=2, noise="masking", max_iter=200).fit(table)
+    hidden = table.assign(level=None).iloc[[0, 89]]
+    display = RepairedCellsDisplay.from_estimator(dae, hidden, X_clean=table[-2:])
+    assert display.repaired[:, 0].tolist() == ["common", "one of 6 rare levels"]
+    assert dae.impute(hidden)["level"].tolist() == ["common", "rare 0"]
+    errors = CellErrorsDisplay.from_estimator(dae, table.iloc[[0, 89]])
+    assert sorted(errors.expected[:, 0]) == ["common", "one of 6 rare levels"]
 
 
 @pytest.mark.parametrize("display", [LossCurveDisplay, FeaturesDisplay])
@@ -559,7 +618,8 @@ def test_cells_are_kept_and_take_keyword_arguments(table, kind):
         text_kw={"c": "red", "ha": "left"},
     )
     assert [display.im_] == display.ax_.get_images()
-    assert display.im_.get_clim() == (0, 9)
+    # The scale of errors is logarithmic.
+    assert display.im_.get_clim() == (int(kind is CellErrorsDisplay), 9)
     assert display.text_.shape == (3, 5)
     assert display.text_.ravel().tolist() == list(display.ax_.texts)
     for text in display.text_.ravel():

@@ -18,7 +18,7 @@ FLOAT_MAX = np.finfo(np.float64).max
 # Degrees of freedom of the t-distributions of numbers, in a row and in a column. The
 # second has heavier tails. So a number far from all others is unlikely in its row, even
 # if the rest of the row tells nothing about it.
-ROW_FREEDOM, COLUMN_FREEDOM = 8, 4
+ROW_FREEDOM, COLUMN_FREEDOM = 8, 3
 # Share of the frequency in the probability of a level.
 LEVEL_DOUBT = 0.01
 # The exponential of a larger number does not fit float32.
