@@ -106,24 +106,28 @@ comparison.round(2)
 # %%
 # Find the wrong cells
 # --------------------
-# Swap noise, the default, teaches the network that a given cell can be wrong.
-# `score_samples` tells how normal each row is, and `cell_errors` how anomalous each
-# cell is. The display shows the rows with the lowest scores. Below an anomalous cell
-# stands the value that the network expects there.
+# `cell_errors` compares each cell with the other cells of its row. It tells how many
+# times less likely the value is in its row than in its column. `score_samples` tells
+# how normal each row is. The display shows the rows with the lowest scores: the three
+# wrong ones are the first. Below an anomalous cell stands the value that the rest of its
+# row predicts.
 
-dae = DenoisingAutoencoderTransformer(max_iter=100, random_state=0).fit(given)
-_, ax = plt.subplots(figsize=(6.4, 6), layout="constrained")
-CellErrorsDisplay.from_estimator(dae, given, n_rows=6, n_columns=5, ax=ax)
+dae = DenoisingAutoencoderTransformer(
+    noise=["swap", "masking"], noise_factor=0.1, max_iter=100, random_state=0
+).fit(given)
+CellErrorsDisplay.from_estimator(dae, given, n_rows=6, n_columns=5)
 
 # %%
-# The cells with the largest errors, as a table:
+# The cells with the largest errors, as a table. To see what the rest of the row
+# predicts for a cell, hide the cell and fill it.
 
-errors = dae.cell_errors(given).stack().nlargest(5)
-expected = dae.reconstruct(given)
+errors = dae.cell_errors(given)
+odd = errors.stack().nlargest(5)
+predicted = dae.impute(given.mask(errors >= odd.min()))
 pd.DataFrame(
     {
-        "error": errors.round(1),
-        "given": [given.at[cell] for cell in errors.index],
-        "expected": [expected.at[cell] for cell in errors.index],
+        "error": odd.round(),
+        "given": [given.at[cell] for cell in odd.index],
+        "predicted": [predicted.at[cell] for cell in odd.index],
     }
 )

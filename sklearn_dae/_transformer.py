@@ -74,8 +74,9 @@ N_COLUMN_GROUPS = 10
 # Largest number of rows, and of their cells, from which `fit` learns the usual errors
 # of hidden cells. `partial_fit` takes a share of its rows.
 USUAL_ROWS, USUAL_CELLS, USUAL_SHARE = 1000, 2**18, 1 / 40
-# The smallest usual error, in units of the variance.
-LEAST_USUAL_ERROR = 1e-4
+# The smallest usual error, in units of the variance. Otherwise tiny errors of a column
+# that others determine would count as anomalies.
+LEAST_USUAL_ERROR = 0.01
 
 
 def _isolated(method):
@@ -773,6 +774,10 @@ class DenoisingAutoencoderTransformer(TransformerMixin, BaseEstimator):
         Train with ``noise="masking"`` for this, alone or in a list. It hides cells, so
         the network learns to predict hidden cells.
 
+        A number is between `min_value` and `max_value`, by default in the training
+        range of its column. A column that held only whole numbers in training gets
+        whole numbers. A group of rare levels gets the most frequent of them.
+
         Parameters
         ----------
         X : array-like, sparse matrix or DataFrame of shape (n_samples, n_features)
@@ -797,6 +802,9 @@ class DenoisingAutoencoderTransformer(TransformerMixin, BaseEstimator):
     @_isolated
     def score(self, X, y=None):
         """Measure how well hidden cells are predicted from the rest of their row.
+
+        Pass rows that `fit` has not seen, as a search does. On the rows of the fit the
+        score rises with each epoch, because the network learns these rows by heart.
 
         The cells of `X` are split into five groups. The split is random, but the same
         in every call. Each group is hidden in turn and predicted. The score does not
@@ -1208,7 +1216,6 @@ class DenoisingAutoencoderTransformer(TransformerMixin, BaseEstimator):
             totals = totals + before * self._usual_errors
             counts = counts + before
         self._usual_counts = counts
-        # A network that copies one column to another makes no error.
         means = np.maximum(totals / np.maximum(counts, 1), LEAST_USUAL_ERROR)
         self._usual_errors = np.where(counts > 0, means, 1.0)
 
