@@ -196,6 +196,13 @@ def test_filled_and_repaired_numbers_stay_in_the_training_range(small, table):
     )
 
 
+def test_whole_numbers_are_rounded_to_the_inside_of_the_bounds(small):
+    table = pd.DataFrame({"x": [0, 1, 2] * 20, "y": [0.5, 1.5, 2.5] * 20})
+    dae = small(min_value=0.4, max_value={"x": 1.7}).fit(table)
+    assert set(dae.reconstruct(table)["x"]) == {1}
+    assert dae.reconstruct(table)["y"].min() >= 0.5
+
+
 def test_score_does_not_depend_on_scale_or_missing_cells(small, holes):
     scores = [small().fit(holes * scale).score(holes * scale) for scale in (1, 1000)]
     np.testing.assert_allclose(*scores, rtol=1e-3)

@@ -84,12 +84,12 @@ class Codec:
         """
         low, high = low[self.layout.numeric_], high[self.layout.numeric_]
         least, most = self.statistics_.low, self.statistics_.high
-        self.bounds_ = np.vstack(
-            [
-                np.where(np.isnan(low), np.fmin(least, high), low),
-                np.where(np.isnan(high), np.fmax(most, low), high),
-            ]
-        )
+        low = np.where(np.isnan(low), np.fmin(least, high), low)
+        high = np.where(np.isnan(high), np.fmax(most, low), high)
+        # Whole numbers stay within the bounds when they are rounded.
+        inner = np.vstack([np.ceil(low), np.floor(high)])
+        whole = self.layout.whole_ & (inner[0] <= inner[1])
+        self.bounds_ = np.where(whole, inner, [low, high])
 
     def _fit_scaling(self):
         """Set the center and the scale of each numeric column."""
