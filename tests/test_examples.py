@@ -22,8 +22,10 @@ def choose_noise(shown):
         results = shown[search].cv_results_
         tried = results[f"param_{prefix}noise_factor"]
         assert sorted(set(tried)) == factors
-        strongest = results["mean_test_score"][np.array(tried) == factors[-1]]
-        assert shown[search].best_score_ > max(strongest) + 0.005
+    # Accuracies with labels differ by less than their spread over the folds.
+    assert shown["with_labels"].best_score_ > 0.93
+    strongest = results["mean_test_score"][np.array(tried) == factors[-1]]
+    assert shown["without_labels"].best_score_ > max(strongest) + 0.05
     assert shown["without_labels"].best_params_["noise_factor"] in factors[1:3]
 
 
