@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from functools import wraps
 from numbers import Integral, Real
 
@@ -72,8 +71,9 @@ N_HIDDEN_GROUPS = 5
 # `cell_errors` hides a tenth of the columns at a time.
 N_COLUMN_GROUPS = 10
 # Largest number of rows, and of their cells, from which `fit` learns the usual errors
-# of hidden cells. `partial_fit` takes a share of its rows.
-USUAL_ROWS, USUAL_CELLS, USUAL_SHARE = 1000, 2**18, 1 / 40
+# of hidden cells. A call of `partial_fit` takes a share of its rows, but not too few.
+USUAL_ROWS, USUAL_CELLS = 1000, 2**18
+USUAL_SHARE, FEWEST_USUAL_ROWS = 1 / 100, 32
 # The smallest usual error, in units of the variance. Otherwise tiny errors of a column
 # that others determine would count as anomalies.
 LEAST_USUAL_ERROR = 0.01
@@ -279,7 +279,7 @@ class DenoisingAutoencoderTransformer(TransformerMixin, BaseEstimator):
         Number of passes over the rows (epochs). With `early_stopping` it is the largest
         number of epochs. "auto" makes enough epochs for about 1000 updates of the
         weights, and one epoch for very large tables. More epochs hardly improve the
-        features, but they improve `reconstruct` and `impute`.
+        features and `impute`, but they improve `reconstruct`.
 
     weight_decay : float, default=0.01
         Decoupled weight decay of Adam (AdamW), in [0, inf).
@@ -1193,7 +1193,7 @@ class DenoisingAutoencoderTransformer(TransformerMixin, BaseEstimator):
     def _sample(self, table, share=1.0):
         """Select the rows from which to learn the usual errors."""
         most = min(USUAL_ROWS, 1 + USUAL_CELLS // self.n_features_in_)
-        return table.sample(min(most, math.ceil(share * len(table))))
+        return table.sample(min(most, max(FEWEST_USUAL_ROWS, int(share * len(table)))))
 
     def _learn_usual_errors(self, sample, goes_on=False):
         """Learn the mean error of each hidden number from a sample of the rows.

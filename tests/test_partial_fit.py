@@ -374,3 +374,20 @@ def test_other_names_of_the_device_do_not_restart_the_generator(small, table):
     for device in ("cpu", "cpu:0", "cpu", "cpu:0"):
         dae.set_params(device=device).partial_fit(table[:32])
     assert len(set(drawn)) == len(drawn) == 4
+
+
+def test_usual_errors_of_cells_come_from_several_calls(small, chunks):
+    dae = streamed(small(learning_rate_init=0.01), chunks)
+    before = dae.cell_errors(chunks[0])
+    # One odd row has an error that is thousands of times as large as the usual one. It
+    # changes the mean over previous rows, but does not replace it.
+    odd = chunks[0][:1] + np.array([900, 0, 0, 0, 0])
+    after = pickle.loads(pickle.dumps(dae)).partial_fit(odd)
+    usual = dae._usual_errors, after._usual_errors
+    residual = after._codec.errors(
+        after._read(odd), *after._predict_hidden(after._read(odd))
+    )[0]
+    n_rows = 32 * len(chunks)
+    expected = (n_rows * usual[0] + residual) / (n_rows + 1)
+    np.testing.assert_allclose(usual[1], expected, rtol=1e-4)
+    assert (dae.cell_errors(chunks[0]) == before).all()
