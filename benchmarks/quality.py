@@ -19,6 +19,7 @@ The kinds of features are:
 - plain: features of the same network, trained without noise
 - dae: features of the transformer with its default settings
 - raw+dae: raw and dae side by side
+- dae+pca: the first 128 principal components of dae
 - one kind for each --params: features of the transformer with these parameters
 - one kind for each of --peers: features of another package, as many as those of dae
 
@@ -84,7 +85,7 @@ OPENML = {
 # Tables of --check, from scikit-learn and from the folder of --data.
 BUNDLED_TABLES = ["breast_cancer", "digits"]
 SMALL_TABLES = ["ionosphere", "segment", "splice", "vehicle"]
-KINDS = ["raw", "pca", "random", "plain", "dae", "raw+dae"]
+KINDS = ["raw", "pca", "random", "plain", "dae", "raw+dae", "dae+pca"]
 # Trees are slow. So --trees measures them for these kinds only.
 TREE_KINDS = ["raw", "raw+dae"]
 CLASSIFICATION_TASKS = ["few_labels", "all_labels", "neighbours", "clusters"]
@@ -95,6 +96,8 @@ VERSIONS = common.versions()
 FEW_C = np.logspace(-1, 3, 5)
 ALL_C = np.logspace(0, 4, 5)
 N_DRAWS, N_CLUSTERINGS = 5, 3
+# Width of dae+pca.
+N_COMPONENTS = 128
 
 
 def list_tables(folder):
@@ -192,6 +195,12 @@ class Features:
             return fitted(layer, raw, raw_test)
         if kind in PEERS:
             return peer_features(kind, raw, raw_test, seed=self.seed, **self.dae_shape)
+        if kind == "dae+pca":
+            Z, Z_test, seconds = self.of("dae")
+            n_components = min(N_COMPONENTS, *Z.shape)
+            pca = PCA(n_components, svd_solver="randomized", random_state=self.seed)
+            Z, Z_test, seconds_of_pca = fitted(pca, Z, Z_test)
+            return Z, Z_test, seconds + seconds_of_pca
         Z, Z_test, seconds = zip(self.of("raw"), self.of("dae"), strict=True)
         return np.hstack(Z), np.hstack(Z_test), sum(seconds)
 
@@ -365,8 +374,8 @@ def compute(results, tasks, options):
     if options.trees:
         pending |= results["trees"].isna() & results["features"].isin(TREE_KINDS)
     keys = results.loc[pending, KEY]
-    # These two kinds need the same fit, so the same call computes both.
-    fits = keys["features"].replace("raw+dae", "dae")
+    # These kinds need the same fit, so the same call computes them.
+    fits = keys["features"].replace(["raw+dae", "dae+pca"], "dae")
     calls = (
         delayed(measure)(
             job.to_dict("records"), tasks[name] == "classification", options

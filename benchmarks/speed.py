@@ -12,6 +12,8 @@ turns and takes the median of the turns. Parts, all of them unless --parts names
 - memory: peak memory above the input and time per row, for arrays of several kinds and
   for a memory-mapped file
 - search: GridSearchCV with one process and with all, with and without a cached pipeline
+- frozen: GridSearchCV over the classifier only, with the transformer in the pipeline,
+  with a cached pipeline, and with a frozen transformer that was fitted once before
 - cold: the first fit of a process compared with the second, and the import compared
   with the import of its libraries
 - busy: default fits on one thread and on two, alone and while another process uses a
@@ -40,10 +42,11 @@ import torch
 from sklearn.datasets import load_digits
 from sklearn.decomposition import PCA
 from sklearn.exceptions import ConvergenceWarning
+from sklearn.frozen import FrozenEstimator
 from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import GridSearchCV, train_test_split
 from sklearn.neural_network import MLPRegressor
-from sklearn.pipeline import Pipeline
+from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import MinMaxScaler
 from threadpoolctl import threadpool_limits
 from torch import nn
@@ -413,6 +416,28 @@ def search(options):
         yield from rows_of("search", "cached" if cached else "not cached", found, "s")
 
 
+def frozen(options):
+    """Measure the seconds of a search over the classifier alone on digits."""
+    X, y = load_digits(return_X_y=True)
+    grid = {"logisticregression__C": [0.01, 0.1, 1.0]}
+
+    def seconds(pretrained, memory):
+        start = time.perf_counter()
+        dae = DenoisingAutoencoderTransformer(random_state=0)
+        step = FrozenEstimator(dae.fit(X)) if pretrained else dae
+        pipeline = make_pipeline(step, LogisticRegression(max_iter=200), memory=memory)
+        GridSearchCV(pipeline, grid, cv=5).fit(X, y)
+        return time.perf_counter() - start
+
+    with tempfile.TemporaryDirectory() as folder:
+        found = {
+            "pipeline": seconds(False, None),
+            "memory": seconds(False, folder),
+            "frozen": seconds(True, None),
+        }
+    yield from rows_of("frozen", "digits", found, "s")
+
+
 FIRST_AND_SECOND_FIT = """
 import json, time
 import numpy as np
@@ -494,7 +519,7 @@ def gpu(options):
 
 PARTS = {
     part.__name__: part
-    for part in (step, quality, transform, memory, search, cold, busy, gpu)
+    for part in (step, quality, transform, memory, search, frozen, cold, busy, gpu)
 }
 
 

@@ -5,6 +5,7 @@ A comment at each difference names the version from which its code can be delete
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Callable
 from importlib.metadata import PackageNotFoundError, version
@@ -64,3 +65,13 @@ def check_takes_generator(function: Callable[..., Any]) -> None:
             f"{version('torch')}. Draw them by torch.randn(x.shape) or "
             f"torch.rand(x.shape), or upgrade: pip install 'torch>=2.10'"
         )
+
+
+def pandas_text_dtype(pandas: Any, storage: str | None) -> Any:
+    """Make the dtype of text of pandas; None for text whose missing cells are NaN."""
+    if storage is not None:
+        return pandas.StringDtype(storage)
+    # pandas < 2.3: such text has the dtype object.
+    if as_tuple(pandas.__version__) < (2, 3):
+        return pandas.api.types.pandas_dtype(object)
+    return pandas.StringDtype(na_value=math.nan)

@@ -11,6 +11,7 @@ from sklearn.base import (
     BaseEstimator,
     TransformerMixin,
     _fit_context,
+    clone,
 )
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.model_selection import train_test_split
@@ -48,6 +49,7 @@ from ._parameters import (
     resolve_max_iter,
     resolve_noises,
 )
+from ._state import from_state, to_state, warn_of_versions
 from ._tables.arrays import as_array, holds_objects
 from ._tables.codec import Codec
 from ._tables.columns import (
@@ -795,7 +797,7 @@ class DenoisingAutoencoderTransformer(TransformerMixin, BaseEstimator):
         if not issparse(table.numeric):
             return self._layout.fill(X, table, self._expected(table))
         filled = self._impute_sparse(table)
-        if self._layout.template_ is None or not is_frame(X):
+        if not self._layout.has_template or not is_frame(X):
             return filled
         return self._layout.fill(X, table, Table(filled, table.codes))
 
@@ -953,6 +955,15 @@ class DenoisingAutoencoderTransformer(TransformerMixin, BaseEstimator):
         tags.input_tags.sparse = self.scaling != "quantile"
         tags.transformer_tags.preserves_dtype = ["float32"]
         return tags
+
+    def __getstate__(self):
+        """Return arrays and plain values, from which the transformer is made again."""
+        return to_state(self._snapshot())
+
+    def __setstate__(self, state):
+        attributes, versions = from_state(state, type(self))
+        warn_of_versions(versions, type(self).__name__)
+        self.__dict__ = attributes
 
     def _snapshot(self):
         """Return a shallow copy of the transformer.
@@ -1143,11 +1154,14 @@ class DenoisingAutoencoderTransformer(TransformerMixin, BaseEstimator):
 
     def _training_parameters(self, n_rows, seed, incremental=False):
         """Return the parameters of training, with "auto" resolved for `n_rows`."""
+        # The parameters of an object can be changed after `fit`.
+        is_estimator = isinstance(self.network, BaseEstimator)
+        network = clone(self.network) if is_estimator else self.network
         batch_size = resolve_batch_size(self.batch_size, n_rows)
         max_iter = resolve_max_iter(self.max_iter, n_rows, batch_size)
         return TrainingParameters(
             n_components=int(self.n_components),
-            network=self.network,
+            network=network,
             hidden_layer_sizes=positive_integers(
                 "'hidden_layer_sizes'", self.hidden_layer_sizes, allow_empty=True
             ),

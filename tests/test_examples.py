@@ -62,8 +62,17 @@ def dask(shown):
     assert len(shown["search"].cv_results_["params"]) == 4
 
 
+def serve(shown):
+    assert shown["types"] == [
+        "sklearn_dae._transformer.DenoisingAutoencoderTransformer"
+    ]
+    assert shown["same"]
+    assert shown["accuracy"] > shown["stays"].mean() + 0.02
+    np.testing.assert_allclose(shown["by_onnx"], shown["by_pipeline"], atol=1e-4)
+
+
 CLAIMS = [few_labels, choose_noise, cluster, mixed_table, repair_images]
-CLAIMS += [stream_parquet, dask]
+CLAIMS += [stream_parquet, dask, serve]
 
 
 @pytest.mark.parametrize("claim", CLAIMS, ids=lambda claim: claim.__name__)

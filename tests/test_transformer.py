@@ -9,7 +9,10 @@ from scipy import sparse, stats
 from sklearn import config_context
 from sklearn.datasets import load_digits
 from sklearn.decomposition import PCA
-from sklearn.pipeline import Pipeline
+from sklearn.frozen import FrozenEstimator
+from sklearn.linear_model import LogisticRegression
+from sklearn.model_selection import GridSearchCV, cross_validate
+from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import StandardScaler
 from skorch.callbacks import Callback, EpochScoring
 
@@ -632,3 +635,33 @@ def test_zero_repairs_cells_that_masking_leaves_wrong(small):
         dae.set_params(n_components=64).fit(X)
         errors[noise] = np.mean((dae.reconstruct(black) - X) ** 2)
     assert errors["zero"] < 0.8 * errors["masking"]
+
+
+def test_a_frozen_transformer_is_fitted_once(small, digits):
+    X, X_new, y, y_new = digits
+    dae = small().fit(np.vstack([X, X_new]))
+    net, expected = dae.net_, dae.transform(X)
+    model = make_pipeline(FrozenEstimator(dae), LogisticRegression(max_iter=1000))
+    grid = {"logisticregression__C": [0.01, 1.0]}
+    search = GridSearchCV(model, grid, cv=3).fit(X, y)
+    found = cross_validate(model, X, y, cv=3, return_estimator=True)["estimator"]
+    for fitted in (search.best_estimator_, *found):
+        assert fitted[0].estimator is dae
+    assert dae.net_ is net
+    np.testing.assert_array_equal(dae.transform(X), expected)
+    assert search.score(X_new, y_new) > 0.8
+
+
+def test_principal_components_of_the_features_keep_the_accuracy(digits):
+    X, X_new, y, y_new = digits
+    dae = DenoisingAutoencoderTransformer(max_iter=5, random_state=0)
+    pca = PCA(128, svd_solver="randomized", random_state=0)
+    compact = make_pipeline(dae, pca).fit(X)
+    assert compact.transform(X).shape == (300, 128)
+    accuracy = [
+        LogisticRegression(max_iter=1000)
+        .fit(features.transform(X), y)
+        .score(features.transform(X_new), y_new)
+        for features in (compact, compact[:1])
+    ]
+    assert accuracy[0] > accuracy[1] - 0.02

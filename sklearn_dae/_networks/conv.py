@@ -6,6 +6,7 @@ import math
 from collections.abc import Sequence
 from itertools import pairwise
 from numbers import Integral
+from typing import Any
 
 from sklearn.base import BaseEstimator
 from sklearn.utils._param_validation import Interval
@@ -87,6 +88,17 @@ class ConvNetwork(BaseEstimator):
         self.kernel_size = kernel_size
         self.pool_size = pool_size
 
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        """Set the parameters. Refuse anything else, as a manipulated file may hold."""
+        names = set(self._get_param_names())
+        if not isinstance(state, dict) or set(state) != names:
+            raise ValueError(
+                f"The state of a ConvNetwork must be a dict of {sorted(names)}. Got "
+                f"{sorted(state) if isinstance(state, dict) else state!r}. Load the "
+                f"file from a source that you trust."
+            )
+        self.__dict__.update(state)
+
     def __call__(self, n_inputs: int, n_components: int) -> tuple[nn.Module, nn.Module]:
         """Build the encoder and the decoder.
 
@@ -123,7 +135,9 @@ class ConvNetwork(BaseEstimator):
         n_channels, height, width = image_shape
         maps = [n_channels, *channels]
         sizes = _sizes((height, width), len(channels), self.kernel_size)
-        encoder = _Encoder(maps, sizes, n_components, self.kernel_size, self.pool_size)
+        encoder = ConvEncoder(
+            maps, sizes, n_components, self.kernel_size, self.pool_size
+        )
         return encoder, _decoder(maps, sizes, n_components, self.kernel_size)
 
 
@@ -141,7 +155,7 @@ def _sizes(size: Size, n_layers: int, kernel_size: int) -> list[Size]:
     return sizes
 
 
-class _Encoder(nn.Module):
+class ConvEncoder(nn.Module):
     """Convolutions, each followed by a ReLU, and a dense layer over the last maps.
 
     Parameters
@@ -174,6 +188,7 @@ class _Encoder(nn.Module):
             (min(height, pool_size), min(width, pool_size))
             for height, width in sizes[1:]
         ]
+        self.sizes = list(sizes)
 
     def _maps(self, inputs: Tensor) -> list[Tensor]:
         """Compute the maps of each convolution."""

@@ -52,6 +52,8 @@ class Codec:
         Relative frequencies of the levels.
     bounds_ : ndarray of shape (2, n_numeric)
         The smallest and the largest number that a column is decoded to.
+    quantiles_ : QuantileTransformer or None
+        The quantile scaling, if there is one.
     """
 
     def __init__(self, layout, scaling):
@@ -68,12 +70,30 @@ class Codec:
             for codes, levels in zip(table.codes.T, self.layout.levels_, strict=True)
         ]
         self.statistics_ = ColumnStatistics.of(table.numeric)
-        self.constant_ = self.statistics_.low == self.statistics_.high
         self.bounds_ = np.vstack([self.statistics_.low, self.statistics_.high])
         self._fit_scaling()
-        self._quantiles = None
+        self.quantiles_ = None
         if self.scaling == "quantile" and len(self.constant_):
-            self._quantiles = self._fit_quantiles(table.numeric, random_state)
+            self.quantiles_ = self._fit_quantiles(table.numeric, random_state)
+        return self
+
+    def restore(self, frequencies, statistics, bounds, quantiles):
+        """Set what `fit` learns.
+
+        `quantiles` are the arrays `quantiles_` and `references_` of the
+        QuantileTransformer, or None if there is none.
+        """
+        self.frequencies_, self.statistics_ = frequencies, statistics
+        self.bounds_ = bounds
+        self._fit_scaling()
+        self.quantiles_ = None
+        if quantiles is not None:
+            values, references = quantiles
+            self.quantiles_ = _quantile_transformer(len(references))
+            self.quantiles_.quantiles_ = values
+            self.quantiles_.references_ = references
+            self.quantiles_.n_quantiles_ = len(references)
+            self.quantiles_.n_features_in_ = values.shape[1]
         return self
 
     def set_bounds(self, low, high):
@@ -93,6 +113,7 @@ class Codec:
 
     def _fit_scaling(self):
         """Set the center and the scale of each numeric column."""
+        self.constant_ = self.statistics_.low == self.statistics_.high
         # Both are stored halved, because max - min can overflow float64.
         _, std, low, high = self.statistics_
         self._half_center, self._half_scale = 0.0, 0.5
@@ -108,9 +129,6 @@ class Codec:
             self._half_scale = np.minimum(std, 2.0) / 2
 
     def _fit_quantiles(self, numeric, random_state):
-        # Imported here because the import is slow and few tables need it.
-        from sklearn.preprocessing import QuantileTransformer
-
         self._check_dense(numeric)
         rows, n_rows = slice(None), numeric.shape[0]
         if n_rows > QUANTILE_ROWS:
@@ -118,10 +136,7 @@ class Codec:
         sample = numeric[rows]
         unobserved = np.isnan(sample).all(axis=0)
         sample = np.where(unobserved, 0.0, sample / 2 / self._half_scale)
-        quantiles = QuantileTransformer(
-            n_quantiles=min(1000, len(sample)), output_distribution="normal"
-        )
-        return quantiles.set_output(transform="default").fit(sample)
+        return _quantile_transformer(min(1000, len(sample))).fit(sample)
 
     def _check_dense(self, numeric):
         if sparse.issparse(numeric) and self.scaling == "quantile":
@@ -208,9 +223,9 @@ class Codec:
         with np.errstate(over="ignore"):  # Clipped below.
             values = values.astype(np.float64) / 2 - self._half_center
             values /= self._half_scale
-        if self._quantiles is not None:
+        if self.quantiles_ is not None:
             values = np.clip(values, -FLOAT_MAX, FLOAT_MAX)
-            values = self._quantiles.transform(values)
+            values = self.quantiles_.transform(values)
         # The network learned nothing from a constant column, so a value that differs
         # later must not change its input. Multiplying keeps NaN in missing cells.
         values[:, self.constant_] *= 0
@@ -218,8 +233,8 @@ class Codec:
 
     def _unscale(self, numeric):
         values = numeric.astype(np.float64)
-        if self._quantiles is not None:
-            values = self._quantiles.inverse_transform(values)
+        if self.quantiles_ is not None:
+            values = self.quantiles_.inverse_transform(values)
         with np.errstate(over="ignore"):  # Clipped below.
             values = 2 * (values * self._half_scale + self._half_center)
         # A column that was constant, or without any value, has only one value.
@@ -296,8 +311,8 @@ class Codec:
         ratios = np.empty((len(table), layout.n_features), dtype=np.float32)
         errors = self.errors(table, numeric, probabilities)[:, layout.numeric_]
         of_mean = self.baseline_errors(table)[:, layout.numeric_]
-        in_row = _log_density(errors, usual_errors, ROW_FREEDOM)
-        in_column = _log_density(of_mean, 1.0, COLUMN_FREEDOM)
+        in_row = log_density(errors, usual_errors, ROW_FREEDOM)
+        in_column = log_density(of_mean, 1.0, COLUMN_FREEDOM)
         ratios[:, layout.numeric_] = np.exp(np.minimum(in_column - in_row, LOG_MOST))
         rows = np.arange(len(table))
         for k, of_level in enumerate(self._by_column(probabilities)):
@@ -325,12 +340,23 @@ class Codec:
         return errors
 
 
+def _quantile_transformer(n_quantiles):
+    """Make an unfitted QuantileTransformer."""
+    # Imported here because the import is slow and few tables need it.
+    from sklearn.preprocessing import QuantileTransformer
+
+    transformer = QuantileTransformer(
+        n_quantiles=n_quantiles, output_distribution="normal"
+    )
+    return transformer.set_output(transform="default")
+
+
 def _relative_frequencies(codes, n_levels):
     counts = np.bincount(codes, minlength=n_levels)
     return counts / max(counts.sum(), 1)
 
 
-def _log_density(errors, usual_error, freedom):
+def log_density(errors, usual_error, freedom):
     """Compute the log density of a t-distribution, at relative squared errors."""
     constant = (
         math.lgamma((freedom + 1) / 2)

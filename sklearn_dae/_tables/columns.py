@@ -173,31 +173,51 @@ def find_whole(X):
 
 
 class Levels:
-    """Levels of a categorical column, the most frequent first.
+    """Levels of a categorical column.
 
     Parameters
     ----------
-    values : list
-        The cells of the column, None where a cell is missing.
-    min_frequency, max_categories
-        As in :class:`~sklearn.preprocessing.OneHotEncoder`. Levels that are too rare
-        share the last code, which is decoded as the most frequent of them.
-    fallback : object
-        The only level of a column without an observed cell.
+    ranked : list
+        All levels, the most frequent first.
+    n_codes : int
+        Number of codes. Levels that are too rare share the last code, which is decoded
+        as the most frequent of them.
+    n_seen : int
+        Number of different values. It is 0 for a column without an observed cell, whose
+        only level is then a fallback.
 
     Attributes
     ----------
     names : ndarray of object
         The level of each code.
-    n_seen : int
-        Number of different values, before rare ones are grouped.
     n_rare : int
         Number of rare levels that share the last code. 0 if there is no such group.
     types : set of type
         Types of the values. `Number` and `str` stand for all types that belong to them.
     """
 
-    def __init__(self, values, min_frequency, max_categories, fallback):
+    def __init__(self, ranked, n_codes, n_seen):
+        self.n_seen = n_seen
+        self.n_rare = len(ranked) - n_codes + 1 if n_codes < len(ranked) else 0
+        self.types = self.types_of(ranked)
+        self._codes = {lvl: min(code, n_codes - 1) for code, lvl in enumerate(ranked)}
+        # Assigned to an array of objects: np.array would unpack levels that are tuples.
+        self.names = np.empty(n_codes, dtype=object)
+        self.names[:] = ranked[:n_codes]
+
+    @classmethod
+    def learn(cls, values, min_frequency, max_categories, fallback):
+        """Learn the levels of a column.
+
+        Parameters
+        ----------
+        values : list
+            The cells of the column, None where a cell is missing.
+        min_frequency, max_categories
+            As in :class:`~sklearn.preprocessing.OneHotEncoder`.
+        fallback : object
+            The only level of a column without an observed cell.
+        """
         counts = Counter(value for value in values if not is_missing(value))
         ranked = [level for level, _ in counts.most_common()] or [fallback]
         n_frequent = len(ranked)
@@ -209,17 +229,16 @@ class Levels:
         if max_categories is not None and len(ranked) > max_categories:
             # Reserve one code for the group of all other levels.
             n_frequent = min(n_frequent, max_categories - 1)
-        self.n_seen = len(counts)
-        n_rare = len(ranked) - n_frequent
-        self.n_rare = n_rare if n_rare > 1 else 0
-        self.types = self.types_of(ranked)
-        self._codes = {lvl: min(code, n_frequent) for code, lvl in enumerate(ranked)}
-        # Assigned to an array of objects: np.array would unpack levels that are tuples.
-        self.names = np.empty(min(n_frequent + 1, len(ranked)), dtype=object)
-        self.names[:] = ranked[: len(self.names)]
+        n_codes = min(n_frequent + 1, len(ranked))
+        return cls(ranked, n_codes, len(counts))
 
     def __len__(self):
         return len(self.names)
+
+    @property
+    def ranked(self):
+        """List all levels, the most frequent first."""
+        return list(self._codes)
 
     @staticmethod
     def types_of(values):

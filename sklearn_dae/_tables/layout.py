@@ -13,7 +13,7 @@ from sklearn.utils import check_array
 
 from .._cells import row_chunks
 from .._warnings import warn_user
-from . import frames
+from . import descriptions, frames
 from .arrays import as_array, floats, holds_objects, is_list, is_missing
 from .columns import (
     MISSING,
@@ -118,7 +118,7 @@ class Layout:
         """
         is_frame = frames.is_frame(template)
         # A fitted estimator must not hold rows of the user.
-        self.template_ = frames.without_rows(template) if is_frame else None
+        self._template = frames.without_rows(template) if is_frame else None
         positions = np.flatnonzero(is_categorical)
         self.dtype_ = _array_dtype(X, len(positions))
         self.numeric_ = np.flatnonzero(~is_categorical)
@@ -140,11 +140,37 @@ class Layout:
             self.number_types_ = [t.whole() if whole else t for t, whole in pairs]
         return table
 
+    @classmethod
+    def restore(cls, template, dtype, categorical, number_types, whole, levels):
+        """Make a fitted layout.
+
+        Parameters
+        ----------
+        template : dict or None
+            What `describe_template` returned.
+        dtype, categorical, number_types, whole, levels
+            The other attributes.
+        """
+        layout = cls(None, None)
+        layout._template = template
+        layout.dtype_ = dtype
+        is_numeric = np.ones(len(number_types) + len(levels), dtype=bool)
+        is_numeric[categorical] = False
+        layout.numeric_, layout.categorical_ = np.flatnonzero(is_numeric), categorical
+        layout.number_types_, layout.levels_ = number_types, levels
+        layout.whole_ = whole
+        return layout
+
     def _learn_levels(self, X, position):
         values = _values(X, position)
-        fallback = self._fallback_level_of_fit(position)
+        of_fit = np.empty(0, dtype=self.dtype_)
+        if self.has_template:
+            of_fit = frames.column(self.template_, position)
+        fallback = _fallback_level(of_fit)
         with self._name_column(position):
-            levels = Levels(values, self.min_frequency, self.max_categories, fallback)
+            levels = Levels.learn(
+                values, self.min_frequency, self.max_categories, fallback
+            )
         if levels.n_seen > max(MANY_LEVELS, len(values) / 2):
             warn_user(
                 f"Column {self.label(position)!r} is categorical and has "
@@ -167,20 +193,36 @@ class Layout:
                 f"drop the column."
             ) from error
 
-    def _fallback_level_of_fit(self, position):
-        if self.template_ is None:
-            return _fallback_level(np.empty(0, dtype=self.dtype_))
-        return _fallback_level(frames.column(self.template_, position))
-
     @property
     def n_features(self):
         return len(self.numeric_) + len(self.categorical_)
 
+    @property
+    def has_template(self):
+        """Whether `fit` saw a DataFrame."""
+        return self._template is not None
+
+    @property
+    def template_(self):
+        # A saved transformer holds a description. Its library is imported only here.
+        if isinstance(self._template, dict):
+            self._template = descriptions.make(self._template)
+        return self._template
+
+    def describe_template(self):
+        """Describe the DataFrame of `fit` by plain values; None for other tables."""
+        if frames.is_frame(self._template):
+            return descriptions.describe(self._template)
+        return self._template
+
     def label(self, position):
         """Return the name of a column, or its position if columns have no names."""
-        if self.template_ is None:
+        if not self.has_template:
             return int(position)
-        return frames.names(self.template_)[position]
+        template = self._template
+        is_described = isinstance(template, dict)
+        names = (descriptions.labels if is_described else frames.names)(template)
+        return names[position]
 
     def name_inputs(self, input_features):
         """Name the numeric columns, and the levels of all categorical columns.
@@ -234,13 +276,13 @@ class Layout:
             numeric = _canonical(X.tocsr())
             infinite = numeric.indices[np.isinf(numeric.data)]
             if len(infinite):
-                raise self._infinity_in(infinite.min())
+                raise _infinity_in(self.label(self.numeric_[infinite.min()]))
             return Table(numeric, codes)
         numeric = self._read_numbers(X)
         for rows in row_chunks(*numeric.shape):
             infinite = np.isinf(numeric[rows]).any(axis=0)
             if infinite.any():
-                raise self._infinity_in(infinite.argmax())
+                raise _infinity_in(self.label(self.numeric_[infinite.argmax()]))
         return Table(numeric, codes)
 
     def _read_numbers(self, X):
@@ -254,20 +296,12 @@ class Layout:
         if not holds_objects(X):
             return X[:, self.numeric_].astype(np.float64) if self.levels_ else X
         remedy = TEXT_REMEDY
-        if self.template_ is not None:
+        if self.has_template:
             remedy = "Pass a DataFrame, as in fit."
         numeric = np.empty((len(X), len(self.numeric_)))
         for j, position in enumerate(self.numeric_):
             numeric[:, j] = _read_objects(X[:, position], self.label(position), remedy)
         return numeric
-
-    def _infinity_in(self, j):
-        """Make the error for an infinite value in the `j`-th numeric column."""
-        return ValueError(
-            f"Column {self.label(self.numeric_[j])!r} of X contains infinity, or a "
-            f"number that float64 cannot hold. Replace it by a finite number, at most "
-            f"1.8e308, or by NaN if the cell is missing."
-        )
 
     def empty(self, n_rows):
         """Make a Table of `n_rows` rows without initial values."""
@@ -296,7 +330,7 @@ class Layout:
         the index of a pandas DataFrame.
         """
         columns = self._columns(table, [levels.names for levels in self.levels_])
-        if self.template_ is not None:
+        if self.has_template:
             return frames.frame_like(self.template_, columns, index)
         return _stack(columns, self.dtype_)
 
@@ -331,9 +365,7 @@ class Layout:
         if not frames.is_frame(X):
             return self._fill_array(X, table, expected)
         columns = frames.columns(X)
-        templates = (
-            columns if self.template_ is None else frames.columns(self.template_)
-        )
+        templates = frames.columns(self.template_) if self.has_template else columns
         for position, missing, cells in self._fills(columns, table, expected):
             columns[position] = frames.fill_column(
                 columns[position], missing, cells, templates[position]
@@ -354,7 +386,7 @@ class Layout:
 
     def _assemble(self, columns, index, dtype):
         """Make a table of the kind of `fit` of arrays, one for each column."""
-        if self.template_ is None:
+        if not self.has_template:
             return _stack_exactly(columns, dtype)
         return frames.frame_of_cells(self.template_, columns, index)
 
@@ -390,7 +422,7 @@ class Layout:
 
     def frame(self, of_cells, index=None):
         """Return one number per cell as a DataFrame, or as an array without names."""
-        if self.template_ is None:
+        if not self.has_template:
             return of_cells
         return frames.frame_of_numbers(self.template_, of_cells, index)
 
@@ -433,6 +465,15 @@ def check_decoded(first_row, numeric, probabilities):
             f"Row {row} of X holds numbers so large that no cell can be decoded from "
             f"them. Pass features of the size that transform gives."
         )
+
+
+def _infinity_in(label):
+    """Make the error for an infinite value in a numeric column."""
+    return ValueError(
+        f"Column {label!r} of X contains infinity, or a number that float64 cannot "
+        f"hold. Replace it by a finite number, at most 1.8e308, or by NaN if the cell "
+        f"is missing."
+    )
 
 
 def _values(X, position):

@@ -31,7 +31,7 @@ from skorch.utils import get_map_location, noop
 from torch import Tensor, nn
 
 from .._cells import Cells, ColumnSummary
-from .._networks.autoencoder import DenoisingAutoencoder
+from .._networks.autoencoder import Autoencoder, DenoisingAutoencoder
 from .._networks.custom import CustomAutoencoder
 from .._networks.dropout import draw_from
 from .._networks.threads import MULTIPLICATIONS_OF_UPDATE, ThreadChoice
@@ -380,6 +380,53 @@ def build_net(
     if parameters.verbose < 2:
         net.set_params(callbacks__print_log=None)
     return net.initialize()
+
+
+def restore_net(
+    network: Autoencoder,
+    loss: str,
+    baseline: Cells,
+    history: Sequence[dict[str, Any]],
+    **settings: Any,
+) -> AutoencoderNet:
+    """Make a net of a trained network, trimmed for prediction.
+
+    Parameters
+    ----------
+    network : Autoencoder
+    loss : str
+    baseline : Cells of one row
+        Errors of predicting the mean of each column.
+    history : sequence of dict
+        What was recorded in each epoch.
+    **settings : dict
+        Arguments of the net: `lr`, `max_epochs`, `batch_size`, `device`, and of the
+        user's own network `module__network` and `module__seed`.
+    """
+    net = AutoencoderNet(
+        type(network),
+        criterion=None,
+        criterion__loss=loss,
+        criterion__numeric_baseline=baseline.numeric,
+        criterion__codes_baseline=baseline.codes,
+        optimizer=None,
+        iterator_train=None,
+        train_split=None,
+        callbacks=[],
+        verbose=0,
+        use_caching=False,
+        **settings,
+    )
+    # Steps of `initialize` and `trim_for_prediction` that a prediction needs. The
+    # others take as long as opening the rest of a file.
+    with net._current_init_context("module"):
+        net.module_ = network.eval()
+    net.history_ = EpochHistory(history)
+    net.callbacks_ = []
+    net.initialized_ = net._trimmed_for_prediction = True
+    # This moves it to the device.
+    net.__setstate__(vars(net).copy())
+    return net
 
 
 def _module_parameters(

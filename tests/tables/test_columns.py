@@ -27,7 +27,7 @@ VALUES = ["a"] * 5 + ["b"] * 3 + ["c"] * 2 + ["d"] + [None] * 2
 def test_rare_levels_share_the_code_of_the_most_frequent_of_them(
     min_frequency, max_categories, names, code_of_c, code_of_d
 ):
-    levels = Levels(VALUES, min_frequency, max_categories, fallback="")
+    levels = Levels.learn(VALUES, min_frequency, max_categories, fallback="")
     assert levels.names.tolist() == names
     codes = levels.encode(["c", "d", "z", None, np.nan, pd.NA])
     assert codes.tolist() == [code_of_c, code_of_d, UNSEEN, *[MISSING] * 3]
@@ -43,7 +43,7 @@ def test_level_groups_are_those_of_scikit_learn():
     ):
         encoder = OneHotEncoder(**params).fit(values[:, None])
         full = {"min_frequency": None, "max_categories": None, **params}
-        levels = Levels(values.tolist(), **full, fallback="")
+        levels = Levels.learn(values.tolist(), **full, fallback="")
         rare = encoder.infrequent_categories_[0]
         last = len(levels) - 1
         codes = dict(zip("abcdefgh", levels.encode("abcdefgh"), strict=True))
