@@ -123,3 +123,10 @@ def test_the_imputer_of_the_guide_is_a_step_of_a_pipeline():
     assert array.get_feature_names_out()[:2].tolist() == ["x0", "x1"]
     for_polars = clone(model[0]).set_output(transform="polars")
     assert for_polars.fit_transform(given).columns == given.columns.tolist()
+
+
+def test_readme_shows_the_planted_error_in_a_display():
+    odd = names_of(README, "LossCurveDisplay.from_estimator")["odd"]
+    assert odd.row_names[0] == "20"
+    assert odd.column_names[odd.errors[0].argmax()] == "flavanoids"
+    assert odd.errors.max() == odd.errors[0].max()
