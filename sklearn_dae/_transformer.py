@@ -869,7 +869,7 @@ class DenoisingAutoencoderTransformer(TransformerMixin, BaseEstimator):
         def write(rows):
             roots = np.sqrt(self._cell_errors(table.rows(rows)))
             known = ~np.isnan(roots)
-            # A row without any known cell gets the score of a mean of 1.
+            # A row without any observed cell gets the score of a neutral cell.
             total = np.where(known.any(axis=1), np.nansum(roots, axis=1), 1.0)
             # Subtracting from 0 avoids -0.0.
             scores[rows] = 0 - 2 * np.log(total / np.maximum(known.sum(axis=1), 1))
@@ -1233,12 +1233,16 @@ class DenoisingAutoencoderTransformer(TransformerMixin, BaseEstimator):
         means = np.maximum(totals / np.maximum(counts, 1), LEAST_USUAL_ERROR)
         self._usual_errors = np.where(counts > 0, means, 1.0)
 
-    def _expected(self, table):
-        """Predict all cells of a Table, each from its whole row."""
+    def _expected(self, table, predict=None):
+        """Predict all cells of a Table, each from its whole row unless told otherwise.
+
+        `predict` is `_predict` or `_predict_hidden`.
+        """
+        predict = predict or self._predict
         expected = self._layout.empty(len(table))
 
         def put(rows):
-            predicted = self._predict(table.rows(rows))
+            predicted = predict(table.rows(rows))
             expected.put(rows, self._codec.decode(*predicted))
 
         for_chunks(self.net_.module_, len(table), put)
@@ -1283,9 +1287,8 @@ class DenoisingAutoencoderTransformer(TransformerMixin, BaseEstimator):
 
         If `from_rest`, each cell is predicted from the rest of its row.
         """
-        table = self._read(X)
         predict = self._predict_hidden if from_rest else self._predict
-        return self._layout.describe(self._codec.decode(*predict(table)))
+        return self._layout.describe(self._expected(self._read(X), predict))
 
     def _cell_errors(self, table):
         predicted = self._predict_hidden(table)

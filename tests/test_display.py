@@ -471,6 +471,19 @@ def test_principal_components_need_two_rows(table):
         FeaturesDisplay.from_estimator(small().fit(table), table[:1])
 
 
+def test_cells_of_a_frame_may_be_sparse(digits):
+    frame = pd.DataFrame(digits[0]).astype(pd.SparseDtype(float, 0.0))
+    frame.columns = [f"p{k}" for k in range(64)]
+    dae = small().fit(frame)
+    dense = frame.astype(float)
+    for kind in (CellErrorsDisplay, RepairedCellsDisplay):
+        ours, expected = (kind.from_estimator(dae, X) for X in (frame, dense))
+        assert ours.column_names == expected.column_names
+    np.testing.assert_allclose(
+        ours.repaired.astype(float), expected.repaired.astype(float)
+    )
+
+
 def test_rows_may_be_sparse(digits):
     dae, X = small().fit(digits[0]), sparse.csr_array(digits[1])
     errors = CellErrorsDisplay.from_estimator(dae, X).errors
