@@ -45,7 +45,7 @@ def draw_table(kind, rng):
     n_rows, n_columns = 2 * rng.integers(60, 400) + 1, 2 * rng.integers(1, 70) + 1
     X = rng.normal(size=(n_rows, n_columns)).astype("f4")
     if kind == "sparse":
-        return sparse.random_array(X.shape, density=0.1, format="csr", rng=rng)
+        return sparse.csr_array(X * (rng.random(X.shape) < 0.1))
     X[rng.random(X.shape) < 0.05] = np.nan
     if kind == "numeric":
         return X
