@@ -1,22 +1,17 @@
 """Parts of a network as ONNX nodes: they compute what PyTorch computes."""
 
 import numpy as np
+import onnxruntime
 import pytest
 import torch
+from onnx import TensorProto, helper
 from torch.nn.functional import adaptive_avg_pool2d
 
-from sklearn_dae import ConvNetwork
+from sklearn_dae import ConvNetwork, _graph
 from sklearn_dae._networks.autoencoder import ACTIVATIONS
 from sklearn_dae._networks.custom import CustomAutoencoder
 
 from .helpers import make_cells, make_network
-
-pytest.importorskip("onnx")
-onnxruntime = pytest.importorskip("onnxruntime")
-
-from onnx import TensorProto, helper  # noqa: E402
-
-from sklearn_dae import _graph  # noqa: E402
 
 
 def run(graph, result, **inputs):

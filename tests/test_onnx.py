@@ -1,8 +1,17 @@
 """Export to ONNX: the models compute what the transformer computes."""
 
 import numpy as np
+import onnx
+import onnxruntime
 import pandas as pd
 import pytest
+import skl2onnx
+from skl2onnx.common.data_types import (
+    DoubleTensorType,
+    FloatTensorType,
+    Int64TensorType,
+    StringTensorType,
+)
 from sklearn.compose import make_column_transformer
 from sklearn.datasets import load_breast_cancer
 from sklearn.exceptions import NotFittedError
@@ -11,21 +20,9 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import MinMaxScaler, StandardScaler
 
 from sklearn_dae import ConvNetwork
+from sklearn_dae.onnx import to_onnx
 
 from .helpers import small, tiny_network
-
-onnx = pytest.importorskip("onnx")
-onnxruntime = pytest.importorskip("onnxruntime")
-skl2onnx = pytest.importorskip("skl2onnx")
-
-from skl2onnx.common.data_types import (  # noqa: E402
-    DoubleTensorType,
-    FloatTensorType,
-    Int64TensorType,
-    StringTensorType,
-)
-
-from sklearn_dae.onnx import to_onnx  # noqa: E402
 
 METHODS = ["transform", "reconstruct", "score_samples"]
 
@@ -145,7 +142,9 @@ def test_more_columns_than_the_stack_holds_and_no_bins(small):
 
 def test_a_mixed_table(dae):
     X = mixed()
-    new = X[:3].assign(city=["Paris", "", None], code=[5, 2**41, None], size=0.100001)
+    new = X[:3].assign(
+        city=["Paris", "", None], code=[5, 2**41, None], size=0.100001, constant=9.0
+    )
     model = to_onnx(dae)
     names = [given.name for given in model.graph.input]
     assert names == list(X.columns)

@@ -10,6 +10,7 @@ import warnings
 import joblib
 import numpy as np
 import pandas as pd
+import polars as pl
 import pytest
 import skops.io
 import torch
@@ -64,8 +65,7 @@ def as_memory_map(dae, path):
 def fitted(request):
     dae, X = CASES[request.param]
     if X is None:
-        polars = pytest.importorskip("polars")
-        X = polars.from_pandas(mixed().drop(columns="kind"))
+        X = pl.from_pandas(mixed().drop(columns="kind"))
     return clone(dae).fit(X), X
 
 
@@ -284,11 +284,10 @@ with open(sys.argv[1], "rb") as file:
 
 @pytest.mark.filterwarnings("ignore:X does not have valid feature names")
 def test_a_model_of_a_frame_opens_without_its_library(tmp_path):
-    polars = pytest.importorskip("polars")
     X = mixed().assign(count=np.arange(60.0))
     rows = X.astype(object).where(X.notna(), None).to_numpy()
     saved = []
-    for frame in (X, polars.from_pandas(X.astype({"kind": float}))):
+    for frame in (X, pl.from_pandas(X.astype({"kind": float}))):
         dae = small().fit(frame)
         saved.append((dae, rows, dae.transform(rows), dae.score_samples(rows)))
     path = tmp_path / "file"
