@@ -9,13 +9,20 @@ of features goes to the same models:
 - neighbours: accuracy of the 10 nearest neighbours
 - clusters: normalised mutual information of k-means clusters and labels
 - ridge: R2 of a ridge regression, for tables with a number to predict
-- trees: accuracy or R2 of gradient boosting, with --trees
+- boosting: accuracy or R2 of gradient boosting on all labels, for few kinds of features
+- mlp: accuracy or R2 of a neural network of scikit-learn on all labels, for raw only
+
+few_labels, all_labels, boosting and mlp also give the area under the ROC curve, as the
+mean over the classes of one class against the rest. Accuracy does not see classes with
+few rows.
 
 The kinds of features are:
 
 - raw: standardised numbers and one-hot categories
 - pca: principal components with 95% of the variance of raw
 - random: random features, as many as those of dae
+- nystroem: an approximation of the RBF kernel, as many features as those of dae
+- forest: leaves of random trees, about as many as features of dae
 - plain: features of the same network, trained without noise
 - dae: features of the transformer with its default settings
 - raw+dae: raw and dae side by side
@@ -33,7 +40,7 @@ raw, on two tables of scikit-learn, or on small samples of tables of --data. For
 
 import json
 import warnings
-from functools import cached_property
+from functools import cached_property, partial
 from itertools import product
 from pathlib import Path
 
@@ -46,19 +53,26 @@ from joblib import Parallel, delayed
 from peers import PEERS, peer_features
 from scipy.stats import wilcoxon
 from sklearn.cluster import KMeans
-from sklearn.compose import ColumnTransformer, make_column_selector
+from sklearn.compose import (
+    ColumnTransformer,
+    TransformedTargetRegressor,
+    make_column_selector,
+)
 from sklearn.datasets import fetch_openml
 from sklearn.decomposition import PCA
 from sklearn.ensemble import (
     HistGradientBoostingClassifier,
     HistGradientBoostingRegressor,
+    RandomTreesEmbedding,
 )
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.impute import SimpleImputer
+from sklearn.kernel_approximation import Nystroem
 from sklearn.linear_model import LogisticRegression, RidgeCV
-from sklearn.metrics import normalized_mutual_info_score
+from sklearn.metrics import normalized_mutual_info_score, roc_auc_score
 from sklearn.model_selection import StratifiedKFold, train_test_split
 from sklearn.neighbors import KNeighborsClassifier
+from sklearn.neural_network import MLPClassifier, MLPRegressor
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer, OneHotEncoder, StandardScaler
 from skorch.callbacks import Callback
@@ -85,13 +99,21 @@ OPENML = {
 # Tables of --check, from scikit-learn and from the folder of --data.
 BUNDLED_TABLES = ["breast_cancer", "digits"]
 SMALL_TABLES = ["ionosphere", "segment", "splice", "vehicle"]
-KINDS = ["raw", "pca", "random", "plain", "dae", "raw+dae", "dae+pca"]
-# Trees are slow. So --trees measures them for these kinds only.
-TREE_KINDS = ["raw", "raw+dae"]
+KINDS = [
+    "raw", "pca", "random", "nystroem", "forest", "plain", "dae", "raw+dae", "dae+pca",
+]  # fmt: skip
 CLASSIFICATION_TASKS = ["few_labels", "all_labels", "neighbours", "clusters"]
-TASKS = [*CLASSIFICATION_TASKS, "ridge", "trees"]
-KEY = ["seed", "table", "features", "rows", "parameters"]
-COLUMNS = [*KEY, *TASKS, "score", "width", "fit_seconds", "missing", "versions"]
+# Models for few kinds of features, as they are slow or find features themselves.
+KINDS_OF_MODEL = {"boosting": ["raw", "raw+dae"], "mlp": ["raw"]}
+TASKS = [*CLASSIFICATION_TASKS, "ridge", *KINDS_OF_MODEL]
+AUC_OF_TASK = {
+    task: f"{task}_auc" for task in ["few_labels", "all_labels", *KINDS_OF_MODEL]
+}
+MEASURES = [*TASKS, *AUC_OF_TASK.values()]
+KEY = ["seed", "table", "features", "rows", "parameters", "tasks"]
+COLUMNS = [*KEY, *MEASURES, "score", "width", "fit_seconds", "missing", "versions"]
+# Leaves of a tree of the kind forest.
+N_LEAVES = 32
 VERSIONS = common.versions()
 FEW_C = np.logspace(-1, 3, 5)
 ALL_C = np.logspace(0, 4, 5)
@@ -190,9 +212,10 @@ class Features:
         raw, raw_test, _ = self.of("raw")
         if kind == "pca":
             return fitted(PCA(0.95), raw, raw_test)
-        if kind == "random":
-            layer = random_layer(raw.shape[1], self.dae_shape["width"], self.seed)
-            return fitted(layer, raw, raw_test)
+        if kind in ("random", "nystroem", "forest"):
+            width = self.dae_shape["width"]
+            made = untrained_features(kind, *raw.shape, width, self.seed)
+            return fitted(made, raw, raw_test)
         if kind in PEERS:
             return peer_features(kind, raw, raw_test, seed=self.seed, **self.dae_shape)
         if kind == "dae+pca":
@@ -221,6 +244,21 @@ class Features:
         made = fitted(dae.set_params(**self.variants[kind]), self.X, self.X_test)
         self.scores[kind] = dae.score(self.X_test)
         return made
+
+
+def untrained_features(kind, n_rows, n_inputs, width, seed):
+    """Return a transformer that makes about `width` features without any training."""
+    if kind == "nystroem":
+        return Nystroem(n_components=min(width, n_rows), random_state=seed)
+    if kind == "forest":
+        return RandomTreesEmbedding(
+            n_estimators=-(-width // N_LEAVES),
+            max_depth=None,
+            max_leaf_nodes=N_LEAVES,
+            sparse_output=False,
+            random_state=seed,
+        )
+    return random_layer(n_inputs, width, seed)
 
 
 def random_layer(n_inputs, width, seed):
@@ -256,28 +294,38 @@ def comparable(Z, Z_test):
     return Z, Z_test
 
 
-def path_accuracies(Z, y, Z_test, y_test, grid):
-    """Return the test accuracy for each C. Each fit starts from the one before."""
+def auc(model, Z_test, y_test):
+    """Return the mean over classes of the ROC AUC of one class against the rest."""
+    probabilities = pd.DataFrame(model.predict_proba(Z_test), columns=model.classes_)
+    # A class without test rows, or the only class of the test rows, has no curve.
+    present = [c for c in probabilities if 0 < np.mean(y_test == c) < 1]
+    return np.mean([roc_auc_score(y_test == c, probabilities[c]) for c in present])
+
+
+def path(Z, y, grid):
+    """Yield a logistic regression for each C. Each fit starts from the one before."""
     model = LogisticRegression(max_iter=200, warm_start=True)
-    return [model.set_params(C=C).fit(Z, y).score(Z_test, y_test) for C in grid]
+    for C in grid:
+        yield model.set_params(C=C).fit(Z, y)
 
 
-def logistic_accuracy(Z, y, Z_test, y_test, grid, seed):
-    """Return the test accuracy with the C that is best in cross-validation."""
+def logistic_scores(Z, y, Z_test, y_test, grid, seed):
+    """Return test accuracy and AUC with the C that is best in cross-validation."""
     folds = StratifiedKFold(3, shuffle=True, random_state=seed).split(Z, y)
-    paths = [path_accuracies(Z[a], y[a], Z[b], y[b], grid) for a, b in folds]
-    best = np.mean(paths, axis=0).argmax()
-    return path_accuracies(Z, y, Z_test, y_test, grid[: best + 1])[-1]
+    scores = [[m.score(Z[b], y[b]) for m in path(Z[a], y[a], grid)] for a, b in folds]
+    best = np.mean(scores, axis=0).argmax()
+    *_, model = path(Z, y, grid[: best + 1])
+    return model.score(Z_test, y_test), auc(model, Z_test, y_test)
 
 
-def few_labels_accuracy(Z, y, Z_test, y_test, seed):
-    """Return the mean accuracy over draws of a few labelled rows of each class."""
+def few_labels_scores(Z, y, Z_test, y_test, seed):
+    """Return means of accuracy and AUC over draws of a few labelled rows a class."""
     scores = []
     for draw in range(N_DRAWS):
         few = common.few_rows(y, [seed, draw])
         A, B = comparable(Z[few], Z_test)
-        scores.append(logistic_accuracy(A, y[few], B, y_test, FEW_C, draw))
-    return np.mean(scores)
+        scores.append(logistic_scores(A, y[few], B, y_test, FEW_C, draw))
+    return np.mean(scores, axis=0)
 
 
 def clusters_agreement(Z, y, Z_test, y_test):
@@ -289,29 +337,70 @@ def clusters_agreement(Z, y, Z_test, y_test):
     return np.mean(scores)
 
 
-def evaluate(Z, y, Z_test, y_test, classifies, seed):
-    """Return the results of one kind of features by task, without trees."""
+def model_scores(model, Z, y, Z_test, y_test):
+    """Return the accuracy and AUC of a classifier, or R2 and NaN of a regressor."""
+    model.fit(Z, y)
+    has_auc = hasattr(model, "predict_proba")
+    return model.score(Z_test, y_test), auc(model, Z_test, y_test) if has_auc else None
+
+
+def all_labels_scores(Z, y, Z_test, y_test, seed):
+    """Return accuracy and AUC of a logistic regression on all training labels."""
     A, B = comparable(Z, Z_test)
-    if not classifies:
-        ridge = RidgeCV(np.logspace(-6, 3, 19)).fit(A, y)
-        return {"ridge": ridge.score(B, y_test)}
-    neighbours = KNeighborsClassifier(10).fit(Z, y)
-    return {
-        "few_labels": few_labels_accuracy(Z, y, Z_test, y_test, seed),
-        "all_labels": logistic_accuracy(A, y, B, y_test, ALL_C, seed),
-        "neighbours": neighbours.score(Z_test, y_test),
-        "clusters": clusters_agreement(Z, y, Z_test, y_test),
-    }
+    return logistic_scores(A, y, B, y_test, ALL_C, seed)
 
 
-def trees_score(Z, y, Z_test, y_test, classifies, seed):
-    """Return the accuracy or the R2 of gradient boosting."""
-    trees = (
-        HistGradientBoostingClassifier(random_state=seed)
-        if classifies
-        else HistGradientBoostingRegressor(random_state=seed)
+def neighbours_score(Z, y, Z_test, y_test, seed):
+    """Return the accuracy of the nearest neighbours."""
+    return KNeighborsClassifier(10).fit(Z, y).score(Z_test, y_test), None
+
+
+def clusters_score(Z, y, Z_test, y_test, seed):
+    """Return the agreement of k-means clusters and labels."""
+    return clusters_agreement(Z, y, Z_test, y_test), None
+
+
+def ridge_score(Z, y, Z_test, y_test, seed):
+    """Return the R2 of a ridge regression."""
+    A, B = comparable(Z, Z_test)
+    return RidgeCV(np.logspace(-6, 3, 19)).fit(A, y).score(B, y_test), None
+
+
+def boosting_scores(Z, y, Z_test, y_test, seed, classifies):
+    """Return the scores of gradient boosting."""
+    kind = (
+        HistGradientBoostingClassifier if classifies else HistGradientBoostingRegressor
     )
-    return trees.fit(Z, y).score(Z_test, y_test)
+    return model_scores(kind(random_state=seed), Z, y, Z_test, y_test)
+
+
+def mlp_scores(Z, y, Z_test, y_test, seed, classifies):
+    """Return the scores of scikit-learn's neural network with default settings."""
+    model = (MLPClassifier if classifies else MLPRegressor)(random_state=seed)
+    if not classifies:
+        model = TransformedTargetRegressor(model, transformer=StandardScaler())
+    return model_scores(model, Z, y, Z_test, y_test)
+
+
+def evaluate(kind, data, seed, classifies, tasks):
+    """Return the results of one kind of features by measure."""
+    functions = {
+        "few_labels": few_labels_scores,
+        "all_labels": all_labels_scores,
+        "neighbours": neighbours_score,
+        "clusters": clusters_score,
+        "boosting": partial(boosting_scores, classifies=classifies),
+        "mlp": partial(mlp_scores, classifies=classifies),
+    }
+    if not classifies:
+        functions = {t: functions[t] for t in KINDS_OF_MODEL} | {"ridge": ridge_score}
+    scores = {}
+    for task in tasks:
+        if task in functions and kind in KINDS_OF_MODEL.get(task, [kind]):
+            scores[task], of_curve = functions[task](*data, seed)
+            if task in AUC_OF_TASK:
+                scores[AUC_OF_TASK[task]] = of_curve
+    return scores
 
 
 def measure(keys, classifies, options):
@@ -327,10 +416,8 @@ def measure(keys, classifies, options):
             Z, Z_test, seconds = features.of(kind)
         except (FloatingPointError, RuntimeError) as error:  # A fit or a peer failed.
             return {"missing": str(error)}
-        data = (Z, y, Z_test, y_test, classifies, seed)
-        scores = evaluate(*data)
-        if options.trees and kind in TREE_KINDS:
-            scores["trees"] = trees_score(*data)
+        data = (Z, y, Z_test, y_test)
+        scores = evaluate(kind, data, seed, classifies, options.tasks)
         scores |= {"width": Z.shape[1], "fit_seconds": seconds}
         return scores | {"score": features.scores.get(kind)}
 
@@ -350,7 +437,9 @@ def asked_results(options):
     asked = pd.DataFrame(keys, columns=["seed", "table", "features"])
     parameters = [options.variants.get(kind, {}) for kind in asked["features"]]
     parameters = [json.dumps(p, sort_keys=True) for p in parameters]
-    return asked.assign(rows=options.rows, parameters=parameters)
+    return asked.assign(
+        rows=options.rows, parameters=parameters, tasks=" ".join(options.tasks)
+    )
 
 
 def read_results(path):
@@ -370,10 +459,7 @@ def forget(asked, path):
 
 def compute(results, tasks, options):
     """Compute the missing results and append them to the file."""
-    pending = results["fit_seconds"].isna()
-    if options.trees:
-        pending |= results["trees"].isna() & results["features"].isin(TREE_KINDS)
-    keys = results.loc[pending, KEY]
+    keys = results.loc[results["fit_seconds"].isna(), KEY]
     # These kinds need the same fit, so the same call computes them.
     fits = keys["features"].replace(["raw+dae", "dae+pca"], "dae")
     calls = (
@@ -415,10 +501,12 @@ def time_ratios(seconds):
     return seconds.div(seconds.reindex(columns=["dae"])["dae"], axis=0).median()
 
 
-def compare_kinds(scores, seconds):
-    """Return the figures of one task by kind.
+def compare_kinds(scores, seconds, spreads):
+    """Return the figures of one measure by kind.
 
-    Means and ranks are over the tables that have results of all kinds.
+    Means and ranks are over the tables that have results of all kinds. "dae over it" is
+    the mean difference between dae and a kind over their tables. It is level if it is
+    at most its spread, the standard deviation over seeds.
     """
     scores = scores.dropna(axis=1, how="all")
     complete = scores.dropna()
@@ -429,17 +517,47 @@ def compare_kinds(scores, seconds):
         if gain.any()
     }
     better = {kind: share_better(gains(scores, kind, "raw")) for kind in scores}
-    return pd.DataFrame(
+    figures = pd.DataFrame(
         {
             "tables": scores.count(),
             "mean": complete.mean(),
             "mean rank": complete.rank(axis=1, ascending=False).mean(),
             "wins over raw": pd.Series(better).drop("raw", errors="ignore"),
+            "dae over it": {kind: gain.mean() for kind, gain in versus_dae.items()},
+            "spread": spreads,
+            "wins of dae": {kind: share_better(g) for kind, g in versus_dae.items()},
             "p of dae": p_values,
-            "fit time": time_ratios(seconds.loc[scores.index]),
+            "fit time": time_ratios(seconds.reindex(scores.index)),
         },
         index=scores.columns,
     )
+    is_level = figures["dae over it"].abs() <= figures["spread"]
+    is_level &= figures.index != "dae"
+    figures["level"] = np.where(is_level, "level", "")
+    return figures
+
+
+def spreads_of_gains(results, measure):
+    """Return the standard deviation over seeds of what dae gains over each kind."""
+    cells = results.pivot_table(measure, ["seed", "table"], "features")
+    if "dae" not in cells:
+        return pd.Series(dtype=float)
+    gain = cells.rsub(cells["dae"], axis=0).groupby("seed").mean()
+    return gain.std()
+
+
+def with_models(results):
+    """Add a kind for each model that finds features in the raw columns itself."""
+    raw = results[results["features"] == "raw"]
+    found = [results]
+    for model in KINDS_OF_MODEL:
+        scores = {
+            task: raw[model].where(raw[task].notna())
+            for task in ("all_labels", "ridge")
+        }
+        curves = {"all_labels_auc": raw[AUC_OF_TASK[model]]}
+        found.append(raw[KEY].assign(features=f"{model} on raw", **scores, **curves))
+    return pd.concat(found).dropna(subset=MEASURES, how="all")
 
 
 def summary(scores, seconds, kind):
@@ -492,11 +610,16 @@ def print_figures(title, table):
 
 def report(results, options):
     """Print and draw all results."""
-    scores = {task: by_table(results, task, options.kinds) for task in TASKS}
-    seconds = by_table(results, "fit_seconds", options.kinds)
-    for task in TASKS:
-        if len(scores[task]):
-            print_figures(task, compare_kinds(scores[task], seconds))
+    missing = results[results["fit_seconds"].isna()]
+    results = with_models(results)
+    kinds = results["features"].unique()
+    scores = {measure: by_table(results, measure, kinds) for measure in MEASURES}
+    seconds = by_table(results, "fit_seconds", kinds)
+    for measure in MEASURES:
+        if len(scores[measure]):
+            spreads = spreads_of_gains(results, measure)
+            figures = compare_kinds(scores[measure], seconds, spreads)
+            print_figures(measure, figures)
     if "dae" in options.kinds:
         print_figures(
             "Claims", pd.Series(summary(scores, seconds, "dae")).to_frame("dae")
@@ -511,7 +634,7 @@ def report(results, options):
         tables = {t: scores[t].reindex(columns=["raw", "random", "dae"]) for t in tasks}
         print_figures("Tables", pd.concat(tables, axis=1))
     print()
-    for row in results[results["fit_seconds"].isna()].itertuples():
+    for row in missing.itertuples():
         print(f"missing: {row.features} on {row.table}, seed {row.seed}: {row.missing}")
     if options.plot and {"raw", "dae"} <= set(options.kinds):
         plot(scores, options.plot)
@@ -565,7 +688,7 @@ def parse():
     add("--features", nargs="+", choices=KINDS, default=KINDS)
     add("--params", type=name_and_parameters, action="append", default=[])
     add("--peers", nargs="+", choices=PEERS, default=[], help="see peers.py")
-    add("--trees", action="store_true", help="measure gradient boosting too")
+    add("--tasks", nargs="+", choices=TASKS, default=TASKS, help="what to measure")
     add("--jobs", type=int, default=1, help="number of processes with one thread each")
     add("--out", type=Path, default=Path("quality.csv"))
     add("--plot", type=Path, help="image file to draw")
