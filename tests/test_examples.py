@@ -16,6 +16,12 @@ def few_labels(shown):
     assert (of_each["denoising features"] > of_each["PCA"] + 0.01).all()
 
 
+def does_it_pay(shown):
+    mean = {name: scores.mean() for name, scores in shown["scores"].items()}
+    assert mean["denoising features"] > mean["raw columns"] + 0.005
+    assert mean["denoising features"] > mean["random features"]
+
+
 def choose_noise(shown):
     factors = [0.02, 0.1, 0.3, 0.7]
     for search, prefix in (("with_labels", "dae__"), ("without_labels", "")):
@@ -71,7 +77,7 @@ def serve(shown):
     np.testing.assert_allclose(shown["by_onnx"], shown["by_pipeline"], atol=1e-4)
 
 
-CLAIMS = [few_labels, choose_noise, cluster, mixed_table, repair_images]
+CLAIMS = [few_labels, does_it_pay, choose_noise, cluster, mixed_table, repair_images]
 CLAIMS += [stream_parquet, dask, serve]
 
 
