@@ -63,11 +63,12 @@ def test_layouts(name):
     for found, expected in zip(restored.levels_, layout.levels_, strict=True):
         assert repr(found.names) == repr(expected.names)
         assert vars(found).keys() == vars(expected).keys()
-        assert (found.n_seen, found.has_group) == (expected.n_seen, expected.has_group)
+        assert (found.n_seen, found.n_rare) == (expected.n_seen, expected.n_rare)
         assert (found.types, found._codes) == (expected.types, expected._codes)
     assert restored.number_types_ == layout.number_types_
     assert repr(restored.number_types_) == repr(layout.number_types_)
     assert restored.dtype_ == layout.dtype_
+    assert restored.whole_.tolist() == layout.whole_.tolist()
     assert restored.label(0) == layout.label(0)
     written = restored.write(table) if name == "array" else restored.template_
     assert repr(written) == repr(layout.write(table) if name == "array" else X[:0])
@@ -76,8 +77,11 @@ def test_layouts(name):
 @pytest.mark.parametrize("scaling", ["standard", "minmax", "quantile", None])
 def test_codecs(scaling):
     _, table, codec = fitted("dtypes", scaling)
+    n_columns = codec.layout.n_features
+    codec.set_bounds(np.full(n_columns, -1.5), np.full(n_columns, np.nan))
     restored = codec_of_state(state_of_codec(codec), codec.layout)
     assert vars(restored).keys() == vars(codec).keys()
+    np.testing.assert_array_equal(restored.bounds_, codec.bounds_)
     cells = codec.encode(table)
     np.testing.assert_array_equal(restored.encode(table).numeric, cells.numeric)
     args = cells.numeric.numpy(), np.full((3, 2), 0.5)
@@ -99,6 +103,8 @@ def test_codecs(scaling):
         {"levels": [{"ranked": ["a", "b"], "n_codes": 0, "n_seen": 2}]},
         {"levels": [{"ranked": ["a", "b"], "n_codes": 2, "n_seen": 3}]},
         {"dtype": "int8"},
+        {"whole": np.array([True])},
+        {"whole": np.array([1, 0, 1])},
     ],
     ids=str,
 )
