@@ -104,8 +104,10 @@ def test_rows_are_moved_once(small, table, max_iter, monkeypatch):
     monkeypatch.setattr(
         Cells, "to", lambda cells, device: moved.append(cells) or move(cells, device)
     )
-    small(max_iter=max_iter).fit(table)
-    assert [cells.n_rows for cells in moved].count(len(table)) == 1
+    # After the training, `fit` predicts a sample of at most a thousand rows.
+    X = np.tile(table, (10, 1))
+    small(max_iter=max_iter).fit(X)
+    assert [cells.n_rows for cells in moved].count(len(X)) == 1
 
 
 def test_every_worker_uses_another_gpu():

@@ -94,6 +94,8 @@ def predict_hidden_cells(
     blocks = (groups.numeric.numpy(), level_groups)
     n_groups = 1 + max((int(block.max()) for block in blocks if len(block)), default=0)
     found = [np.empty((cells.n_rows, len(block)), np.float32) for block in blocks]
+    device = network.spreads.device
+    cells, groups = cells.to(device), groups.to(device)
     for group in range(n_groups):
         visible = Cells(
             cells.numeric.masked_fill(groups.numeric == group, torch.nan),
