@@ -114,7 +114,8 @@ def _check_format(state):
             f"'versions'. Got {found}. Load a file that was saved by pickle, joblib or "
             f"skops from a transformer of sklearn_dae 0.1 or later."
         )
-    if state["format"] != FORMAT:
+    # Comparing any other object could do anything.
+    if type(state["format"]) is not int or state["format"] != FORMAT:
         raise ValueError(
             f"The transformer was saved in the format {state['format']!r} by the "
             f"versions {state['versions']!r}, but sklearn_dae "

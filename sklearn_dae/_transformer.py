@@ -139,6 +139,8 @@ class DenoisingAutoencoderTransformer(TransformerMixin, BaseEstimator):
         family are replaced by equal ones that draw from the generator of the training.
         Modules must not draw random numbers in another way during training. Parameters
         with `requires_grad` False are not trained.
+        The callable is called again when a saved transformer is opened, and must then
+        build the same modules.
         If the callable has `get_params`, as a :class:`~sklearn.base.BaseEstimator` has,
         a search can set its parameters, for example ``network__channels``. `pickle`
         needs functions and modules from a module that can be imported. Searches with

@@ -335,3 +335,17 @@ def test_errors_of_other_libraries_name_the_cause(dae):
     types = [("X", FloatTensorType([None, 1]))]
     with pytest.raises(Exception, match="Unknown"):
         skl2onnx.to_onnx(pipeline, initial_types=types)
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_a_table_of_categories_only(small, method):
+    X = mixed()[["city", "code", "size"]]
+    dae = small().fit(X)
+    model = to_onnx(dae, method)
+    expected = getattr(dae, method)(X)
+    outputs = run(model, feed_of(model, X))
+    if method == "reconstruct":
+        for output, name in zip(outputs, X.columns, strict=True):
+            assert output[:, 0].tolist() == expected[name].tolist()
+    else:
+        assert_close(outputs[0], expected)
