@@ -1051,14 +1051,9 @@ class DenoisingAutoencoderTransformer(TransformerMixin, BaseEstimator):
             layout = Layout(self.min_frequency, self.max_categories)
             table = layout.fit(validated, is_categorical, X)
             codec = Codec(layout, self.scaling).fit(table, random_state)
-            codec.set_bounds(
-                *resolve_bounds(
-                    self.min_value,
-                    self.max_value,
-                    layout.n_features,
-                    getattr(self, "feature_names_in_", None),
-                )
-            )
+            names = getattr(self, "feature_names_in_", None)
+            bounds = self.min_value, self.max_value
+            codec.set_bounds(*resolve_bounds(*bounds, layout.n_features, names))
         if self.loss == "log_loss":
             statistics = codec.statistics_
             if goes_on:

@@ -469,19 +469,14 @@ def _by_group(graph, block, width):
 def _errors_of_numbers(graph, dae, numbers, predicted):
     """Compute how much less likely numbers are in their row than in their column."""
     codec = dae._codec
-    in_row = _log_density(
-        graph,
-        _squared_errors(graph, codec, numbers, predicted),
-        dae._usual_errors,
-        ROW_FREEDOM,
-    )
-    in_column = _log_density(
-        graph,
-        _squared_errors(graph, codec, numbers, codec.statistics_.mean),
-        np.float64(1),
-        COLUMN_FREEDOM,
-    )
-    ratios = graph.add("Min", graph.add("Sub", in_column, in_row), LOG_MOST)
+    errors = _squared_errors(graph, codec, numbers, predicted)
+    of_mean = _squared_errors(graph, codec, numbers, codec.statistics_.mean)
+    # The mean of large equal numbers is not exact.
+    of_mean = graph.add("Where", codec.constant_, errors, of_mean)
+    in_row = _log_density(graph, errors, dae._usual_errors, ROW_FREEDOM)
+    in_column = _log_density(graph, of_mean, np.float64(1), COLUMN_FREEDOM)
+    ratios = graph.add("Sub", in_column, in_row)
+    ratios = graph.add("Clip", ratios, -LOG_MOST, LOG_MOST)
     return graph.add("Cast", graph.add("Exp", ratios), to=TensorProto.FLOAT)
 
 

@@ -104,7 +104,7 @@ def test_rows_are_moved_once(small, table, max_iter, monkeypatch):
     monkeypatch.setattr(
         Cells, "to", lambda cells, device: moved.append(cells) or move(cells, device)
     )
-    # After the training, `fit` predicts a sample of at most a thousand rows.
+    # The sample that the usual errors of cells come from is smaller than the table.
     X = np.tile(table, (10, 1))
     small(max_iter=max_iter).fit(X)
     assert [cells.n_rows for cells in moved].count(len(X)) == 1

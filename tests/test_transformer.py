@@ -242,6 +242,15 @@ def test_error_of_a_number_compares_its_row_with_its_column(small, holes):
         np.testing.assert_allclose(errors[:, j], in_column / in_row, rtol=1e-3)
 
 
+def test_constant_columns_of_large_numbers_have_no_infinite_scores(small):
+    table = np.c_[np.full(3, 9.86469463686003e29), [1.0, 2.0, 4.0]]
+    dae = small().fit(table)
+    assert (dae.cell_errors(table)[:, 0] < 1).all()
+    assert np.isfinite(dae.score_samples(table)).all()
+    odd = table + np.array([1e29, 0.0])
+    assert (dae.cell_errors(odd)[:, 0] > 1e6).all()
+
+
 def test_error_of_a_category_compares_its_row_with_its_column(small):
     levels = np.random.default_rng(0).choice(["a", "b", "c"], 300, p=[0.5, 0.3, 0.2])
     table = pd.DataFrame({"x": levels, "copy": levels})

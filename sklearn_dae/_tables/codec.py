@@ -21,7 +21,7 @@ FLOAT_MAX = np.finfo(np.float64).max
 ROW_FREEDOM, COLUMN_FREEDOM = 8, 3
 # Share of the frequency in the probability of a level.
 LEVEL_DOUBT = 0.01
-# The exponential of a larger number does not fit float32.
+# float32 can hold the exponentials of this and of its negative.
 LOG_MOST = 80.0
 # Largest number of rows that quantiles are estimated from.
 QUANTILE_ROWS = 10_000
@@ -310,20 +310,20 @@ class Codec:
         layout = self.layout
         ratios = np.empty((len(table), layout.n_features), dtype=np.float32)
         errors = self.errors(table, numeric, probabilities)[:, layout.numeric_]
-        of_mean = self.baseline_errors(table)[:, layout.numeric_]
+        ratios[:, layout.numeric_] = self._number_ratios(table, errors, usual_errors)
+        for k, of_levels in enumerate(self._by_column(probabilities)):
+            ratios[:, layout.categorical_[k]] = _level_ratios(
+                table.codes[:, k], of_levels, self.frequencies_[k]
+            )
+        return ratios
+
+    def _number_ratios(self, table, errors, usual_errors):
+        of_mean = self.baseline_errors(table)[:, self.layout.numeric_]
+        # The mean of large equal numbers is not exact.
+        of_mean[:, self.constant_] = errors[:, self.constant_]
         in_row = log_density(errors, usual_errors, ROW_FREEDOM)
         in_column = log_density(of_mean, 1.0, COLUMN_FREEDOM)
-        ratios[:, layout.numeric_] = np.exp(np.minimum(in_column - in_row, LOG_MOST))
-        rows = np.arange(len(table))
-        for k, of_level in enumerate(self._by_column(probabilities)):
-            codes = table.codes[:, k]
-            frequency = self.frequencies_[k][np.maximum(codes, 0)]
-            # The network may be too sure: a share of its probability is the frequency.
-            probability = (1 - LEVEL_DOUBT) * of_level[rows, np.maximum(codes, 0)]
-            probability = probability + LEVEL_DOUBT * frequency
-            ratio = frequency / np.maximum(probability, np.finfo(np.float32).tiny)
-            ratios[:, layout.categorical_[k]] = np.where(codes >= 0, ratio, np.nan)
-        return ratios
+        return np.exp(np.clip(in_column - in_row, -LOG_MOST, LOG_MOST))
 
     def _errors(self, table, values, probabilities):
         layout = self.layout
@@ -365,6 +365,17 @@ def log_density(errors, usual_error, freedom):
     )
     scaled = np.log1p(errors.astype(np.float64) / usual_error / freedom)
     return constant - np.log(usual_error) / 2 - (freedom + 1) / 2 * scaled
+
+
+def _level_ratios(codes, probabilities, frequencies):
+    """Compute the ratios of the frequencies of levels to their probabilities."""
+    known = np.maximum(codes, 0)
+    frequency = frequencies[known]
+    # The network may be too sure: a share of its probability is the frequency.
+    probability = (1 - LEVEL_DOUBT) * probabilities[np.arange(len(codes)), known]
+    probability = probability + LEVEL_DOUBT * frequency
+    ratios = frequency / np.maximum(probability, np.finfo(np.float32).tiny)
+    return np.where(codes >= 0, ratios, np.nan)
 
 
 def _brier_score(codes, probabilities):
