@@ -5,7 +5,7 @@ Does it pay on my table?
 
 Denoising features help on some tables and not on others. This page compares raw
 columns, random features and denoising features in front of your own estimator, by
-cross-validation. Replace the table and the estimator by yours.
+cross-validation. Replace the table and the estimator by your own.
 """
 
 # %%
@@ -74,15 +74,16 @@ for name in ("raw columns", "random features"):
     )
 
 # %%
-# - *Minus raw columns*: does any of this pay? Look at this first. The random features
-#   take less than a second. If neither they nor the denoising features are better than
-#   raw columns in nearly all splits, stop here.
-# - *Minus random features*: does the training pay? If the difference changes its sign
-#   from split to split, random features are enough for your estimator.
+# - *Minus raw columns*: are the features better than the columns? If neither they nor
+#   the random features are better in nearly all splits, use the raw columns.
+# - *Minus random features*: does the training help? If the difference changes its sign
+#   from split to split, random features are enough for your estimator. They take less
+#   than a second.
 # - Use the measure that you need, for example ``scoring="roc_auc_ovr"`` if some classes
-#   are rare. Accuracy does not see them.
-# - A penalty such as `C` has another best value for each kind of features. Search it
-#   for each kind, for example by :class:`~sklearn.linear_model.LogisticRegressionCV`.
+#   are rare. Rare classes hardly change the accuracy.
+# - The best value of a penalty such as `C` is not the same for the three kinds of
+#   features. Search it for each kind, for example by
+#   :class:`~sklearn.linear_model.LogisticRegressionCV`.
 # - Three repetitions show differences of a few points. For differences of less than one
 #   point, take ten repetitions and other values of `random_state`.
 # - With few labels and many rows without labels, fit the transformer on all rows first.

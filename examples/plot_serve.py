@@ -3,14 +3,14 @@
 Save a model and serve it as ONNX
 =================================
 
-A fitted Pipeline is saved in a file that is safe to open. Then it becomes an ONNX
-model. onnxruntime computes its predictions without scikit-learn and PyTorch, in Python
-or in another language.
+This example saves a fitted Pipeline in a file that is safe to open. Then it converts
+the Pipeline to an ONNX model. onnxruntime computes the predictions of this model
+without scikit-learn and PyTorch, in Python or in another language.
 """
 
 # %%
-# A table with numbers, categories and missing cells: does a customer stay? A Pipeline
-# of the transformer and a logistic regression is fitted on 1500 customers.
+# The table has numbers, categories and missing cells. A Pipeline of the transformer and
+# a logistic regression learns from 1500 customers who stays a customer.
 
 import time
 from pathlib import Path
@@ -51,8 +51,9 @@ accuracy = model.score(table[1500:], stays[1500:])
 print(f"accuracy {accuracy:.3f}, always the larger class {stays.mean():.3f}")
 
 # %%
-# A file of skops names all types that it contains. Those of this package are safe to
-# trust: a file that was changed gives an error.
+# skops lists the types in the file that it does not know. Here the only one is the
+# transformer, which is safe to trust. With files of other people, read the list before
+# you pass it as `trusted`.
 
 path = Path(mkdtemp()) / "model.skops"
 skops.io.dump(model, path, compression=8)
@@ -73,7 +74,7 @@ for given in session.get_inputs():
 
 
 def probabilities(rows):
-    """Probability that each customer stays, by onnxruntime."""
+    """Compute the probability that each customer stays, by onnxruntime."""
     feed = {name: rows[[name]].to_numpy() for name in rows.columns}
     feed |= {name: rows[[name]].to_numpy(object) for name in ("plan", "city")}
     return session.run(None, feed)[1][:, 1]
@@ -83,11 +84,11 @@ by_onnx, by_pipeline = probabilities(table), model.predict_proba(table)[:, 1]
 print(f"largest difference {abs(by_onnx - by_pipeline).max():.1e}")
 
 # %%
-# The milliseconds of one call. Each is the median of several calls.
+# The picture shows the time of one call, the median of nine calls.
 
 
 def milliseconds(function, n_rows, n_calls=9):
-    """Median time of a call."""
+    """Measure the median time of a call."""
     rows, times = table[:n_rows], []
     for _ in range(n_calls):
         start = time.perf_counter()

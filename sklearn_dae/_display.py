@@ -952,7 +952,7 @@ def _differ(given, clean):
 
 
 class CellErrorsDisplay(_CellsDisplay):
-    """The most anomalous (odd) rows of a table, with the errors of their cells.
+    """The most anomalous rows of a table, with the errors of their cells.
 
     The error tells how many times less likely a value is in its row than in its column.
     A darker cell has a larger error. The scale is logarithmic. If the error is above

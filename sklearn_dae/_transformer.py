@@ -265,11 +265,11 @@ class DenoisingAutoencoderTransformer(TransformerMixin, BaseEstimator):
         the smallest number of the column in training. A float holds for all columns. An
         array has one number for each column, and a dict has them by column name (or
         position). Columns that are not in the dict keep their training range.
-        ``-np.inf`` removes the bound.
+        ``-np.inf`` removes the bound. Set it before `fit`.
 
     max_value : float, array-like of shape (n_features,), dict or None, default=None
         The largest such number. None is the largest number of the column in training,
-        and ``np.inf`` removes the bound. Otherwise as `min_value`.
+        and ``np.inf`` removes the bound. Everything else is as for `min_value`.
 
     learning_rate_init : float, default=0.002
         Initial learning rate of Adam. In `fit` it falls to 0 along half a cosine over
@@ -317,10 +317,11 @@ class DenoisingAutoencoderTransformer(TransformerMixin, BaseEstimator):
     callbacks : list of skorch callbacks or None, default=None
         Callbacks that :class:`skorch.NeuralNet` calls during training, see
         :class:`skorch.callbacks.Callback`. "valid_loss" can be monitored only when
-        `early_stopping` is True. Callbacks that set the learning rate (`LRScheduler`),
-        that freeze parameters (`ParamMapper` and its subclasses), and `BatchScoring`
-        are refused. The function of an `EpochScoring` gets the net, a dataset of the
-        training or validation rows, which ``net.predict`` takes, and no `y`.
+        `early_stopping` is True. These callbacks are refused: those that set the
+        learning rate (`LRScheduler`), those that freeze parameters (`ParamMapper` and
+        its subclasses), and `BatchScoring`. The function of an `EpochScoring` gets the
+        net, a dataset of the training or validation rows, and no `y`. It can pass the
+        dataset to ``net.predict``.
 
     device : str, default="cpu"
         PyTorch device of the computations, such as "cpu" or "cuda".
@@ -386,9 +387,10 @@ class DenoisingAutoencoderTransformer(TransformerMixin, BaseEstimator):
     A cell is repaired from the other cells of its row. So a table of one column can be
     fitted, but there is nothing to learn.
 
-    A fitted transformer holds weights and summaries of the columns, but no rows. It
-    holds the names of all levels, also of rare ones, to tell them from unseen levels.
-    Leave out identifier columns, such as names of persons, before you share it.
+    A fitted transformer holds weights and summaries of the columns, but no rows. The
+    summaries contain all levels of the categorical columns, also the rare ones, and the
+    smallest and the largest value of each numeric column. Before `fit`, drop identifier
+    columns, such as names of persons, if you will share the transformer.
 
     Ctrl-C ends `fit` early. The current weights are kept, with a warning. Ctrl-C in
     `partial_fit` changes nothing and raises KeyboardInterrupt.
@@ -585,9 +587,9 @@ class DenoisingAutoencoderTransformer(TransformerMixin, BaseEstimator):
                 default=None
             Validation rows for `early_stopping`, such as rows of other groups or of a
             later time. Scales and levels are learned from `X` only. If None,
-            `validation_fraction` of the rows of `X` are set aside. In a
-            :class:`~sklearn.pipeline.Pipeline`, the steps before transform these rows,
-            too, with ``Pipeline(..., transform_input=["X_val"])``.
+            `validation_fraction` of the rows of `X` are set aside. With
+            ``Pipeline(..., transform_input=["X_val"])`` the steps before this one
+            transform the validation rows, too.
 
         Returns
         -------
@@ -778,9 +780,10 @@ class DenoisingAutoencoderTransformer(TransformerMixin, BaseEstimator):
         Train with ``noise="masking"`` for this, alone or in a list. It hides cells, so
         the network learns to predict hidden cells.
 
-        A number is between `min_value` and `max_value`, by default in the training
-        range of its column. A column that held only whole numbers in training gets
-        whole numbers. A group of rare levels gets the most frequent of them.
+        A filled number is between `min_value` and `max_value`, by default in the
+        training range of its column. A column that held only whole numbers in training
+        is filled with whole numbers. A cell that is predicted as the group of rare
+        levels gets the most frequent level of the group.
 
         Parameters
         ----------
@@ -828,9 +831,10 @@ class DenoisingAutoencoderTransformer(TransformerMixin, BaseEstimator):
         -------
         score : float
             1 minus the ratio of two errors: the error of the network, and the error of
-            the training means and frequencies. Both are errors as in `cell_errors`. The
-            score is at most 1.0. Predicting the means gives 0.0. The score is also 0.0
-            if there is nothing to predict.
+            the training means and frequencies. Both are squared errors, in units of the
+            variance of each column. For a category they are those of the one-hot code.
+            The score is at most 1.0. Predicting the means gives 0.0. The score is also
+            0.0 if there is nothing to predict.
         """
         table = self._read(X)
         groups = _hidden_groups(len(table), self.n_features_in_)
@@ -853,6 +857,8 @@ class DenoisingAutoencoderTransformer(TransformerMixin, BaseEstimator):
     def score_samples(self, X):
         """Score how normal rows are, by the errors of their cells.
 
+        Each cell is hidden and predicted from the rest of its row, as in `cell_errors`.
+
         Parameters
         ----------
         X : array-like, sparse matrix or DataFrame of shape (n_samples, n_features)
@@ -861,9 +867,10 @@ class DenoisingAutoencoderTransformer(TransformerMixin, BaseEstimator):
         Returns
         -------
         scores : ndarray of shape (n_samples,), float32
-            ``-2 * log(mean(sqrt(errors)))`` of the `cell_errors` of each row. Higher is
-            more normal, low is an anomaly. A row whose cells tell nothing about each
-            other gets about 0.0. So does a row without any observed cell.
+            ``-2 * log(mean(sqrt(errors)))`` of the `cell_errors` of each row. A high
+            score is normal, and a low score is an anomaly. A row whose cells tell
+            nothing about each other gets about 0.0. A row without any observed cell
+            gets 0.0.
         """
         table = self._read(X)
         scores = np.empty(len(table), dtype=np.float32)
@@ -881,15 +888,15 @@ class DenoisingAutoencoderTransformer(TransformerMixin, BaseEstimator):
 
     @_isolated
     def cell_errors(self, X):
-        """Measure how anomalous cells are, each beside the other cells of its row.
+        """Measure how anomalous each cell is, given the other cells of its row.
 
         Each cell is hidden and predicted from the rest of its row. The columns are
-        hidden in ten groups: columns 0, 10, 20, ... at a time, then 1, 11, 21, ..., and
-        so on. In a table of ten columns or less each column is hidden alone.
+        hidden in ten groups: first the columns 0, 10, 20, ..., then 1, 11, 21, ..., and
+        so on. In a table of ten columns or less, each column is hidden alone.
 
-        The error of a cell compares two probabilities of its value: that in its column
-        as a whole, and that in its row, given the prediction. See the user guide for
-        the formula.
+        The error of a cell is a ratio of two probabilities of its value: the
+        probability in the whole column, divided by the probability in this row. See
+        the user guide for the formula.
 
         Parameters
         ----------
@@ -900,9 +907,10 @@ class DenoisingAutoencoderTransformer(TransformerMixin, BaseEstimator):
         -------
         errors : ndarray or DataFrame of shape (n_samples, n_features), float32
             How many times less likely the value is in its row than in its column. 1.0
-            says that the rest of the row tells nothing about the cell. A cell below 1.0
-            fits its row, and a cell of 100.0 is an anomaly. NaN where a cell is missing
-            or its level was not seen in `fit`.
+            says that the rest of the row tells nothing about the cell. A cell with an
+            error below 1.0 fits its row. A large error is an anomaly. The error of a
+            category is at most 100. NaN where a cell is missing or its level was not
+            seen in `fit`.
         """
         table = self._read(X)
         errors = np.empty((len(table), self.n_features_in_), dtype=np.float32)

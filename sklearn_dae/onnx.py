@@ -56,21 +56,24 @@ def to_onnx(dae, method="transform"):
     The model computes what the method computes, up to rounding. It does not check its
     input: infinite numbers give no error.
 
-    A table of numbers only is one input "X" of shape (n_samples, n_features). It is
-    float if `fit` saw an array of float32, otherwise double. A table with categories
-    has one input for each column, of shape (n_samples, 1) and with the name of the
-    column; "x0", "x1", ... if columns have no names. A column of text is an input of
-    strings. All other columns are double, also integers and booleans; int64 if levels
-    are integers beyond 2**53.
+    If all columns are numbers, the model has one input "X" of shape (n_samples,
+    n_features). It is float if `fit` saw an array of float32, otherwise double.
 
-    A missing number is NaN. A missing text is any string that is not a level, for
-    example "". The network treats both like a level that was not seen in `fit`.
+    If some columns are categorical, the model has one input for each column, of shape
+    (n_samples, 1). Its name is that of the column, or "x0", "x1", ... if the columns
+    have no names. A column of text is an input of strings. All other columns are
+    double, also integers and booleans. A categorical column is int64 if its levels are
+    integers beyond 2**53.
+
+    Pass NaN for a missing number. For a missing text, pass any string that is not a
+    level, for example "". The network treats it like a level that was not seen in
+    `fit`.
 
     Parameters
     ----------
     dae : DenoisingAutoencoderTransformer
         The fitted transformer, with ``network="mlp"`` or a
-        :class:`~sklearn_dae.ConvNetwork`, and any `scaling` but "quantile".
+        :class:`~sklearn_dae.ConvNetwork`, and any `scaling` except "quantile".
     method : {"transform", "reconstruct", "score_samples"}, default="transform"
         What the model computes.
 
