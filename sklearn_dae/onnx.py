@@ -512,7 +512,7 @@ def _errors_of_levels(graph, codec, codes, logits):
     probabilities = graph.concat([graph.add("Softmax", b, axis=1) for b in logits])
     probability = graph.add("MatMul", graph.add("Mul", is_level, probabilities), sums)
     frequency = graph.add("MatMul", is_level, sums * of_level[:, None])
-    # The network may be too sure: a share of its probability is the frequency.
+    # The network may be too sure. So the frequency is mixed in.
     probability = graph.add(
         "Add",
         graph.add("Mul", probability, np.float32(1 - LEVEL_DOUBT)),

@@ -1,8 +1,8 @@
 """Number of threads of PyTorch. It changes the time of a computation, never its bits.
 
-Everything is computed on one thread, apart from two things whose bits do not depend on
-the number of threads: the products of padded matrices in training steps, and chunks of
-rows that several threads predict, each chunk on one thread.
+Two computations use several threads, because their bits do not depend on the number:
+the products of padded matrices in training steps, and the predictions of chunks of
+rows, each chunk on one thread. Everything else is computed on one thread.
 """
 
 from __future__ import annotations
@@ -135,13 +135,13 @@ class ThreadChoice:
 
     It is a context, within which PyTorch uses the current number.
 
-    Each step counts, whatever its number of threads is. So trying the other number
-    costs little. It is tried again after some steps, because other processes may have
+    Steps that try the other number also train the network. So a trial costs little. The
+    other number is tried again after some steps, because other processes may have
     started or ended. The intervals grow while the choice stays the same.
 
     Several threads wait for the slowest one. Beside another process, some steps on
-    several threads take many times as long as others. So their mean counts. On one
-    thread slow steps are rare accidents, and the median counts.
+    several threads take many times as long as others. So the mean of their times is
+    compared. On one thread slow steps are rare, and the median is compared.
 
     Parameters
     ----------

@@ -371,7 +371,7 @@ def _level_ratios(codes, probabilities, frequencies):
     """Compute the ratios of the frequencies of levels to their probabilities."""
     known = np.maximum(codes, 0)
     frequency = frequencies[known]
-    # The network may be too sure: a share of its probability is the frequency.
+    # The network may be too sure. So the frequency is mixed in.
     probability = (1 - LEVEL_DOUBT) * probabilities[np.arange(len(codes)), known]
     probability = probability + LEVEL_DOUBT * frequency
     ratios = frequency / np.maximum(probability, np.finfo(np.float32).tiny)

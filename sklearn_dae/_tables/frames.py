@@ -269,7 +269,7 @@ def _holds_objects(column):
 
 
 def _numbers_of_levels(column):
-    """Convert a Series of categories to floats. Raise TypeError if they are others."""
+    """Convert a Series of numbers as categories to floats, else raise TypeError."""
     cells = values(column)
     types = {type(cell) for cell in cells if cell is not None}
     if not all(issubclass(kind, (Real, Decimal)) for kind in types):
