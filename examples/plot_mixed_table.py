@@ -108,9 +108,9 @@ comparison.round(2)
 # --------------------
 # `cell_errors` compares each cell with the other cells of its row. It tells how many
 # times less likely the value is in its row than in its column. `score_samples` tells
-# how normal each row is. The display shows the rows with the lowest scores: the three
-# wrong ones are the first. Below an anomalous cell stands the value that the rest of
-# its row predicts.
+# how normal each row is. The display shows the six rows with the lowest scores. The
+# three wrong ones are among them. Below an anomalous cell stands the value that the
+# rest of its row predicts.
 
 dae = DenoisingAutoencoderTransformer(
     noise=["swap", "masking"], noise_factor=0.1, max_iter=100, random_state=0
