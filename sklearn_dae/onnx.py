@@ -406,12 +406,10 @@ def _score_samples(graph, dae, columns):
         graph.add("ReduceSum", block, axis, keepdims=0)
         for block in (graph.add("Sqrt", errors), counts)
     )
-    count = graph.add("Max", count, one)
     # A row without any observed cell gets the score of a neutral cell.
-    is_known = graph.add(
-        "Greater", graph.add("ReduceMax", counts, axes=[1], keepdims=0), np.float32(0)
-    )
-    mean = graph.add("Div", graph.add("Where", is_known, total, one), count)
+    is_known = graph.add("Greater", count, np.float32(0))
+    total = graph.add("Where", is_known, total, one)
+    mean = graph.add("Div", total, graph.add("Max", count, one))
     scores = graph.add("Mul", graph.add("Log", mean), np.float32(-2))
     graph.output(scores, "scores")
     return [helper.make_tensor_value_info("scores", TensorProto.FLOAT, ["n"])]

@@ -1,5 +1,8 @@
 """Export to ONNX: the models compute what the transformer computes."""
 
+import re
+from pathlib import Path
+
 import numpy as np
 import onnx
 import onnxruntime
@@ -19,7 +22,7 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import MinMaxScaler, StandardScaler
 
-from sklearn_dae import ConvNetwork
+from sklearn_dae import ConvNetwork, _graph
 from sklearn_dae.onnx import to_onnx
 
 from .helpers import small, tiny_network
@@ -349,3 +352,13 @@ def test_a_table_of_categories_only(small, method):
             assert output[:, 0].tolist() == expected[name].tolist()
     else:
         assert_close(outputs[0], expected)
+
+
+def test_the_guide_lists_all_operators():
+    package = Path(_graph.__file__).parent
+    source = (package / "onnx.py").read_text() + (package / "_graph.py").read_text()
+    calls = r'(?:add|_convolve|make_node)\((?:\s*graph,)?\s*"(\w+)"'
+    used = set(re.findall(calls, source)) | set(_graph.OPERATORS.values())
+    guide = package.parent / "docs" / "user_guide" / "serving.rst"
+    listed = re.search(r"The operators are:(.*?)\.\n", guide.read_text(), re.DOTALL)
+    assert set(re.findall(r"[A-Z]\w+", listed[1])) == used
