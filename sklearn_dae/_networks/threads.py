@@ -10,7 +10,6 @@ from __future__ import annotations
 import os
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from math import inf
 from threading import Lock, Thread, local
@@ -118,6 +117,8 @@ def map_in_threads(
 
     PyTorch computes each call on one thread.
     """
+    # Imported here, because few calls need several threads.
+    from concurrent.futures import ThreadPoolExecutor
 
     def call(item: Item) -> Result:
         # PyTorch's settings are those of the thread.
