@@ -105,6 +105,7 @@ for name, function, marker, color in (
 ):
     times = [milliseconds(function, size) for size in sizes]
     ax.plot(sizes, times, marker=marker, color=color, label=name)
-ax.set(xscale="log", yscale="log", xlabel="rows of a call", ylabel="milliseconds")
+ax.set(xscale="log", xlabel="rows of a call", ylabel="milliseconds")
+ax.set_ylim(bottom=0)
 ax.set_xticks(sizes, map(str, sizes))
 ax.legend()
