@@ -257,7 +257,7 @@ def _build(state, layout):
         return DenoisingAutoencoder(
             hidden_layer_sizes=hidden, activation=activation, **arguments
         )
-    return CustomAutoencoder.restore(
+    return CustomAutoencoder(
         network=description["network"],
         seed=typed(description["seed"], int),
         encoder_sizes=[typed(size, int) for size in description["encoder_sizes"]],

@@ -78,6 +78,11 @@ class CustomAutoencoder(Autoencoder):
         Which layers the features consist of.
     seed : int
         Seed of the initial weights.
+    encoder_sizes : sequence of int or None
+        Widths of the encoder's blocks, if the modules were checked before, for example
+        because they come from a saved transformer. None if they must be checked.
+    n_weights : int
+        Number of multiplications for one row. Only used with `encoder_sizes`.
     """
 
     encoder: Any
@@ -91,25 +96,9 @@ class CustomAutoencoder(Autoencoder):
         n_components: int,
         representation: str,
         seed: int,
+        encoder_sizes: Sequence[int] | None = None,
+        n_weights: int = 0,
     ):
-        generator = Generator().manual_seed(seed)
-        self._build(
-            n_numeric, n_levels, network, n_components, representation, generator
-        )
-        n_inputs = self.cells.n_inputs
-        with DrawFrom(generator):
-            self._try(torch.randn(N_TRIAL_ROWS, n_inputs, dtype=torch.float32))
-
-    def _build(
-        self,
-        n_numeric: int,
-        n_levels: Sequence[int],
-        network: Callable[[int, int], tuple[nn.Module, nn.Module]],
-        n_components: int,
-        representation: str,
-        generator: Generator,
-    ) -> None:
-        """Build all modules, without a check of those of the user."""
         cells = CellsEncoder(n_numeric, n_levels, bins=0, clip=CLIP_OF_LATENT)
         super().__init__(cells, n_components, representation)
         n_inputs = cells.n_inputs
@@ -117,47 +106,23 @@ class CustomAutoencoder(Autoencoder):
         # A buffer, so that it is not trained: the decoder may have a bias of its own.
         bias = torch.zeros(n_inputs, dtype=torch.float32)
         self.register_buffer("output_bias", bias)
-        with DrawFrom(generator):
+        with DrawFrom(torch.Generator().manual_seed(seed)):
             self.encoder, self.decoder = _check_pair(network(n_inputs, n_components))
             # The user may build modules of another dtype.
             self.float()
+            if encoder_sizes is None:
+                self._try(torch.randn(N_TRIAL_ROWS, n_inputs, dtype=torch.float32))
+            else:
+                self._restore(encoder_sizes, n_weights)
 
-    @classmethod
     @torch.no_grad()
-    def restore(
-        cls,
-        n_numeric: int,
-        n_levels: Sequence[int],
-        network: Callable[[int, int], tuple[nn.Module, nn.Module]],
-        n_components: int,
-        representation: str,
-        seed: int,
-        encoder_sizes: Sequence[int],
-        n_weights: int,
-    ) -> CustomAutoencoder:
-        """Build the modules again, which were checked before the training.
-
-        Parameters
-        ----------
-        n_numeric, n_levels, network, n_components, representation, seed
-            As of the class.
-        encoder_sizes : sequence of int
-            Widths of the encoder's blocks.
-        n_weights : int
-            Number of multiplications for one row.
-        """
-        restored = cls.__new__(cls)
-        generator = torch.Generator().manual_seed(seed)
-        restored._build(
-            n_numeric, n_levels, network, n_components, representation, generator
-        )
+    def _restore(self, encoder_sizes: Sequence[int], n_weights: int) -> None:
+        """Prepare modules that were checked before their training."""
         # Lazy modules get their shapes when they are run.
-        with DrawFrom(generator):
-            restored.eval().repair(torch.zeros(2, restored.cells.n_inputs))
-        replace_dropout(restored)
-        restored._set_blocks(encoder_sizes)
-        restored.n_weights = n_weights
-        return restored
+        self.eval().repair(torch.zeros(2, self.cells.n_inputs))
+        replace_dropout(self)
+        self._set_blocks(encoder_sizes)
+        self.n_weights = n_weights
 
     @torch.no_grad()
     def initialize(self, output_bias: Tensor, generator: Generator) -> None:

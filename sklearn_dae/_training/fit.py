@@ -120,6 +120,7 @@ def fit_net(
         net.module_.initialize(means, generator)
     else:
         _resume(net, previous, progress)
+    # Inside the context of this function, it only tells the number of the caller.
     with one_thread() as n_threads:
         history = run(net, corruptible(train), n_threads)
     has_spreads = parameters.incremental and previous is not None
