@@ -54,10 +54,6 @@ class Cells(NamedTuple):
         """Draw one code for each entry of `columns`, each from a random row."""
         return _draw(self.codes, columns, generator)
 
-    def missing(self) -> Cells:
-        """Compute the mask of the missing cells."""
-        return Cells(self.numeric.isnan(), self.codes < 0)
-
     def observed(self) -> Cells:
         """Compute 1.0 for each cell, and 0.0 where it is missing."""
         # PyTorch writes numbers many times as fast as bools.

@@ -8,6 +8,17 @@ from sklearn_dae import DenoisingAutoencoderTransformer
 from sklearn_dae._cells import Cells, ColumnSummary
 from sklearn_dae._networks.autoencoder import DenoisingAutoencoder
 
+# Methods that read a table, without `fit`.
+METHODS_WITH_X = [
+    "transform",
+    "impute",
+    "reconstruct",
+    "cell_errors",
+    "score",
+    "score_samples",
+    "partial_fit",
+]
+
 
 def small(**params):
     """Make an unfitted transformer that fits in a fraction of a second."""
@@ -26,6 +37,11 @@ def make_cells(numeric, codes=None):
     if codes is None:
         codes = np.empty((len(numeric), 0))
     return Cells(numeric, torch.as_tensor(np.asarray(codes), dtype=torch.int64))
+
+
+def missing_cells(cells):
+    """Compute the mask of the missing cells."""
+    return Cells(cells.numeric.isnan(), cells.codes < 0)
 
 
 def make_columns(cells, bounded=False, zero=0.0):

@@ -14,16 +14,9 @@ from scipy import sparse
 
 from sklearn_dae._tables.arrays import as_array, floats
 
+from ..helpers import METHODS_WITH_X
+
 NUMBERS = np.random.default_rng(0).normal(size=(20, 3)).round(2)
-METHODS = [
-    "transform",
-    "impute",
-    "reconstruct",
-    "cell_errors",
-    "score",
-    "score_samples",
-    "partial_fit",
-]
 
 
 def objects(cells):
@@ -101,7 +94,7 @@ def test_dates_and_complex_numbers_are_refused_by_column(
     message = f"Column 2 must hold numbers: .*{remedy_for(case)}"
     with pytest.raises(ValueError, match=message):
         dae.fit(given)
-    for method in METHODS:
+    for method in METHODS_WITH_X:
         with pytest.raises(ValueError, match=message):
             getattr(fitted, method)(given)
 
@@ -129,7 +122,7 @@ def test_arrays_of_dates_and_complex_numbers_are_refused(
     with pytest.raises(ValueError, match=message):
         dae.fit(X)
     dae.fit(NUMBERS)
-    for method in METHODS:
+    for method in METHODS_WITH_X:
         with pytest.raises(ValueError, match=message):
             getattr(dae, method)(X)
 
@@ -191,7 +184,7 @@ def test_all_kinds_of_missing_cells_are_missing(small, case, categorical_feature
     plain[is_missing] = np.nan
     dae = small(max_iter=1, categorical_features=categorical_features).fit(X)
     same = small(max_iter=1, categorical_features=categorical_features).fit(plain)
-    for method in METHODS[:-1]:
+    for method in METHODS_WITH_X[:-1]:
         found = np.asarray(getattr(dae, method)(X), dtype=float)
         expected = np.asarray(getattr(same, method)(plain), dtype=float)
         np.testing.assert_allclose(found, expected, rtol=1e-5)
@@ -375,7 +368,7 @@ def test_integers_of_128_bits(small, alone):
         assert None not in result["d"].to_list()
     filled = dae.impute(table)["d"].to_list()
     assert all(was in (None, is_) for was, is_ in zip(cells, filled, strict=True))
-    for method in METHODS:
+    for method in METHODS_WITH_X:
         getattr(dae, method)(table)
 
 

@@ -16,6 +16,8 @@ from sklearn.pipeline import make_pipeline
 
 from sklearn_dae._tables.frames import kind_of
 
+from ..helpers import METHODS_WITH_X
+
 N = 60
 
 
@@ -605,15 +607,7 @@ def test_complex_columns_are_refused_by_all_methods(small, case, text):
     message = "Column 'z' .*Complex data not supported: pass the real parts"
     with pytest.raises(ValueError, match=message):
         small().fit(table)
-    for method in (
-        "transform",
-        "impute",
-        "reconstruct",
-        "cell_errors",
-        "score",
-        "score_samples",
-        "partial_fit",
-    ):
+    for method in METHODS_WITH_X:
         with pytest.raises(ValueError, match=message):
             getattr(dae, method)(table)
 

@@ -16,7 +16,7 @@ from sklearn_dae._training.corruption import (
     zero,
 )
 
-from ..helpers import make_cells, make_columns
+from ..helpers import make_cells, make_columns, missing_cells
 
 SEEDS = range(5)
 N_ROWS = 20_000
@@ -94,7 +94,7 @@ def test_swap_draws_from_all_training_rows_not_from_the_batch():
 
 def test_masking_hides_cells_as_if_they_were_missing(cells):
     noisy, corrupted = corrupt(masking, cells, factor([0.5, 0.5], [0.5, 0.5]))
-    for missing, mask in zip(noisy.missing(), corrupted, strict=True):
+    for missing, mask in zip(missing_cells(noisy), corrupted, strict=True):
         assert torch.equal(missing, mask)
 
 
@@ -170,7 +170,9 @@ def test_input_is_not_changed_and_missing_cells_stay_missing(cells, name):
     before = Cells(cells.numeric.clone(), cells.codes.clone())
     noisy, corrupted = corrupt(NOISES[name], cells, factor([0.9, 0.9], [0.9, 0.9]))
     torch.testing.assert_close(cells, before, rtol=0, atol=0, equal_nan=True)
-    for was, now, mask in zip(cells.missing(), noisy.missing(), corrupted, strict=True):
+    for was, now, mask in zip(
+        missing_cells(cells), missing_cells(noisy), corrupted, strict=True
+    ):
         assert now[was].all()
         assert not mask[was].any()
 

@@ -9,7 +9,7 @@ from sklearn_dae._cells import Cells
 from sklearn_dae._networks.output import baseline_output
 from sklearn_dae._training.loss import ReconstructionLoss, mean_errors
 
-from ..helpers import make_cells
+from ..helpers import make_cells, missing_cells
 
 N_LEVELS = (3, 3, 5)
 
@@ -27,7 +27,10 @@ def weighted(cells, numeric=1.0, codes=1.0):
         torch.full(cells.numeric.shape, numeric), torch.full(cells.codes.shape, codes)
     )
     return cells, Cells(
-        *(w.masked_fill(m, 0.0) for w, m in zip(weights, cells.missing(), strict=True))
+        *(
+            w.masked_fill(m, 0.0)
+            for w, m in zip(weights, missing_cells(cells), strict=True)
+        )
     )
 
 
