@@ -68,6 +68,8 @@ from ._training.fit import check_device, fit_net
 from ._training.net import TrainingParameters, check_callbacks
 from ._warnings import warn_user
 
+# Arrays of these dtypes are not converted.
+ARRAY_DTYPES = (np.dtype(np.float64), np.dtype(np.float32))
 # `score` hides one of this number of groups of cells at a time.
 N_HIDDEN_GROUPS = 5
 # `cell_errors` hides a tenth of the columns at a time.
@@ -1121,6 +1123,8 @@ class DenoisingAutoencoderTransformer(TransformerMixin, BaseEstimator):
                 )
             validate_data(self, X, reset=reset, skip_check_array=True)
             return X
+        if not reset and self._is_valid_array(X, min_samples):
+            return X
         # Layout.read converts objects and checks for infinity. It names the column.
         stays = has_categories or holds_objects(X)
         return validate_data(
@@ -1128,9 +1132,23 @@ class DenoisingAutoencoderTransformer(TransformerMixin, BaseEstimator):
             X,
             reset=reset,
             accept_sparse=False if has_categories else "csr",
-            dtype=None if stays else (np.float64, np.float32),
+            dtype=None if stays else ARRAY_DTYPES,
             ensure_all_finite=False,
             ensure_min_samples=min_samples,
+        )
+
+    def _is_valid_array(self, X, min_samples):
+        """Tell whether `X` is an array that `validate_data` would return unchanged.
+
+        For one row, `validate_data` takes as long as the layers of the network.
+        """
+        return (
+            type(X) is np.ndarray
+            and X.dtype in ARRAY_DTYPES
+            and X.ndim == 2
+            and X.shape[1] == self.n_features_in_
+            and len(X) >= min_samples
+            and not hasattr(self, "feature_names_in_")
         )
 
     def _read(self, X, min_samples=1):

@@ -549,3 +549,18 @@ def test_a_row_without_observed_cells_scores_zero_without_a_sign(small):
     scores = dae.score_samples(FRAME.assign(a=np.nan, b=np.nan, c=np.nan))
     assert scores.tolist() == [0.0] * 30
     assert not np.signbit(scores).any()
+
+
+def test_rows_are_checked_when_they_are_an_array(small):
+    X = np.random.default_rng(0).normal(size=(20, 3)).astype("f4")
+    dae = small().fit(X)
+    with pytest.raises(ValueError, match=r"0 sample\(s\)"):
+        dae.transform(X[:0])
+    with pytest.raises(TypeError, match="np.matrix is not supported"):
+        dae.transform(X.view(np.matrix))
+    with pytest.raises(ValueError, match="'a'"):
+        dae.transform(np.full((2, 3), "a"))
+    named = small().fit(pd.DataFrame(X, columns=["a", "b", "c"]))
+    with pytest.warns(UserWarning, match="does not have valid feature names"):
+        found = named.transform(X)
+    np.testing.assert_array_equal(found, dae.transform(X))
