@@ -38,7 +38,7 @@ def _pyplot():
     except ImportError as error:
         raise ImportError(
             "Displays need matplotlib, which is not installed. Install it: "
-            "pip install 'sklearn-dae[display]'"
+            "pip install matplotlib"
         ) from error
     return plt
 

@@ -1,6 +1,6 @@
 """Export a fitted transformer to ONNX, alone or inside a Pipeline.
 
-This module needs onnx and skl2onnx: ``pip install "sklearn-dae[onnx]"``. Importing it
+This module needs onnx and skl2onnx: ``pip install onnx skl2onnx``. Importing it
 registers the transformer in skl2onnx. So ``skl2onnx.to_onnx`` then converts a Pipeline
 that contains a :class:`~sklearn_dae.DenoisingAutoencoderTransformer`.
 """

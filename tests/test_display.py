@@ -509,7 +509,7 @@ except ImportError as error:
     found = subprocess.run(
         [sys.executable, "-c", code], capture_output=True, text=True, check=True
     )
-    assert "pip install 'sklearn-dae[display]'" in found.stdout
+    assert "pip install matplotlib" in found.stdout
 
 
 @pytest.mark.parametrize("library", [pd, pl, np], ids=["pandas", "polars", "numpy"])
