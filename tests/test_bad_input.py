@@ -556,7 +556,7 @@ def test_rows_are_checked_when_they_are_an_array(small):
     dae = small().fit(X)
     with pytest.raises(ValueError, match=r"0 sample\(s\)"):
         dae.transform(X[:0])
-    with pytest.raises(TypeError, match="np.matrix is not supported"):
+    with pytest.raises(TypeError, match=r"np\.matrix is not supported"):
         dae.transform(X.view(np.matrix))
     with pytest.raises(ValueError, match="'a'"):
         dae.transform(np.full((2, 3), "a"))

@@ -147,6 +147,44 @@ def test_other_networks_compute_on_one_thread(network):
         assert_equal_bits(fitted_results(n_threads, X, params), expected)
 
 
+@pytest.fixture
+def sums_in_parts(monkeypatch):
+    """Let several threads add up long sums in two parts, as some processors do."""
+
+    def in_parts(multiply):
+        def call(*factors, out=None):
+            *bias, a, b = factors
+            part = a.shape[1] // 3
+            result = multiply(*factors, out=out)
+            if part > 80 and torch.get_num_threads() > 1:
+                result.copy_(a[:, :part] @ b[:part] + a[:, part:] @ b[part:])
+                for of_units in bias:
+                    result.add_(of_units)
+            return result
+
+        return call
+
+    for name in ("mm", "addmm"):
+        monkeypatch.setattr(torch, name, in_parts(getattr(torch, name)))
+
+
+@pytest.mark.usefixtures("sums_in_parts")
+@pytest.mark.parametrize(("n_rows", "n_threads"), [(304, 1), (96, 4)])
+def test_one_thread_computes_if_bits_would_depend_on_the_number(n_rows, n_threads):
+    class Look(Callback):
+        def on_train_end(self, net, **kwargs):
+            found.update({n: choice.n_threads for n, choice in net.threads_.items()})
+
+    # The gradients of weights are sums over the rows of a batch.
+    X = np.random.default_rng(0).normal(size=(2 * n_rows, 30))
+    params = {"n_components": 64, "hidden_layer_sizes": (), "batch_size": n_rows}
+    found, params["callbacks"] = {}, [Look()]
+    expected = fitted_results(1, X, params)
+    assert found == {n_rows: 1}
+    assert_equal_bits(fitted_results(4, X, params), expected)
+    assert found == {n_rows: n_threads}
+
+
 class Raise(Callback):
     """Raise an error at the third batch."""
 

@@ -1,8 +1,8 @@
 """Number of threads of PyTorch. It changes the time of a computation, never its bits.
 
-Two computations use several threads, because their bits do not depend on the number:
-the products of padded matrices in training steps, and the predictions of chunks of
-rows, each chunk on one thread. Everything else is computed on one thread.
+Two computations use several threads: the products of padded matrices in training steps,
+after a check that their bits are the same, and the predictions of chunks of rows, each
+chunk on one thread. Everything else is computed on one thread.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from threading import Lock, Thread, local
 from typing import TypeVar
 
 import torch
+from torch import Tensor
 
 from .contexts import own_settings
 
@@ -129,6 +130,20 @@ def map_in_threads(
         n_threads, initializer=torch.set_num_threads, initargs=(1,)
     ) as pool:
         return list(pool.map(call, items))
+
+
+def have_same_bits(compute: Callable[[], Sequence[Tensor]], n_threads: int) -> bool:
+    """Tell whether `compute` gives the same bits on one thread and on several.
+
+    It is called on both numbers, within `one_thread`.
+    """
+    on_one = compute()
+    torch.set_num_threads(n_threads)
+    try:
+        on_several = compute()
+    finally:
+        torch.set_num_threads(1)
+    return all(map(torch.equal, on_one, on_several))
 
 
 class ThreadChoice:

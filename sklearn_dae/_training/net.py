@@ -34,7 +34,11 @@ from .._cells import Cells, ColumnSummary
 from .._networks.autoencoder import Autoencoder, DenoisingAutoencoder
 from .._networks.custom import CustomAutoencoder
 from .._networks.dropout import draw_from
-from .._networks.threads import MULTIPLICATIONS_OF_UPDATE, ThreadChoice
+from .._networks.threads import (
+    MULTIPLICATIONS_OF_UPDATE,
+    ThreadChoice,
+    have_same_bits,
+)
 from .batches import CorruptibleRows, FixedBatches, ShuffledBatches, TrainingBatch
 from .loss import ReconstructionLoss
 from .steps import Autograd, Backpropagation, FlatAdamW, unshare_parameters
@@ -188,7 +192,8 @@ class AutoencoderNet(NeuralNet):
 
     smallest_loss_: float
     n_updates_: int
-    threads_: ThreadChoice
+    n_threads_: int
+    threads_: dict[int, ThreadChoice]
 
     def run_single_epoch(
         self,
@@ -255,21 +260,44 @@ class AutoencoderNet(NeuralNet):
     @torch.no_grad()
     def train_step(self, batch: TrainingBatch, **fit_params: Any) -> dict[str, Tensor]:
         inputs, target = batch
+        threads = self._threads_for(len(inputs))
         start = perf_counter()
-        with self.threads_:
+        with threads:
             output = self.passes_.forward(inputs)
         # `Backpropagation` computes gradients without autograd.
         loss, gradient = self.criterion_.with_gradient(output, target)
-        with self.threads_:
+        with threads:
             self.passes_.backward(gradient)
         parameters = self.module_.named_parameters()
         self.notify("on_grad_computed", named_parameters=parameters, batch=batch)
-        with self.threads_:
+        with threads:
             self.optimizer_.update()
-        self.threads_.record(perf_counter() - start)
+        threads.record(perf_counter() - start)
         # Copy the output: a callback may keep it, and the next step overwrites it.
         output = output[:, : self.module_.cells.n_outputs]
         return {"loss": loss, "y_pred": output.clone()}
+
+    def _threads_for(self, n_rows: int) -> ThreadChoice:
+        """Get the choice of the number of threads of steps with `n_rows` rows.
+
+        Libraries for matrix products may add up a sum in one part for each thread, so
+        that its bits depend on the number. The sizes decide whether they do. Then one
+        thread computes the steps.
+        """
+        if n_rows not in self.threads_:
+            passes, n_threads = self.passes_, self.n_threads_
+            if n_threads > 1 and not (
+                self.device == "cpu"
+                and isinstance(passes, Backpropagation)
+                and have_same_bits(passes.products(n_rows), n_threads)
+            ):
+                n_threads = 1
+            # The backward pass takes twice as many as the forward pass.
+            n_multiplications = 3 * n_rows * self.module_.n_weights
+            self.threads_[n_rows] = ThreadChoice(
+                n_threads, n_multiplications >= MULTIPLICATIONS_OF_UPDATE
+            )
+        return self.threads_[n_rows]
 
     def trim_for_prediction(self) -> None:
         epochs = list(self.history)
@@ -277,7 +305,8 @@ class AutoencoderNet(NeuralNet):
         super().trim_for_prediction()
         self.history.extend(epochs)
         # It holds the memory of a batch.
-        del self.passes_, self.threads_, self.n_updates_, self.smallest_loss_
+        del self.passes_, self.threads_, self.n_threads_
+        del self.n_updates_, self.smallest_loss_
         unshare_parameters(self.module_)
         draw_from(self.module_, None)
 
@@ -474,7 +503,7 @@ def run(net: AutoencoderNet, rows: CorruptibleRows, n_threads: int) -> History:
     do so between epochs. `NeuralNet.fit` does not distinguish the two.
     """
     interrupted = False
-    net.threads_ = _thread_choice(net, n_threads)
+    net.n_threads_, net.threads_ = n_threads, {}
     callbacks = [callback for _, callback in net.callbacks_]
     draw_from(net.module_, rows.generator)
     try:
@@ -498,16 +527,6 @@ def run(net: AutoencoderNet, rows: CorruptibleRows, n_threads: int) -> History:
                 callback.close()
     net.history_ = EpochHistory(_complete(epochs))
     return History(_losses(net, "train_loss"), _losses(net, "valid_loss"), interrupted)
-
-
-def _thread_choice(net: AutoencoderNet, n_threads: int) -> ThreadChoice:
-    """Make the choice of the number of threads of training steps."""
-    network = net.module_
-    if net.device != "cpu" or not network.uses_threads:
-        n_threads = 1
-    # The backward pass takes twice as many as the forward pass.
-    n_multiplications = 3 * net.batch_size * network.n_weights
-    return ThreadChoice(n_threads, n_multiplications >= MULTIPLICATIONS_OF_UPDATE)
 
 
 def _complete(epochs: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:

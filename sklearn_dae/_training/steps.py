@@ -261,6 +261,29 @@ class Backpropagation:
             if k:
                 gradient = torch.mm(gradient, weight, out=buffers[k - 1][2])
 
+    def products(self, n_rows: int) -> Callable[[], list[Tensor]]:
+        """Make a function that computes all products for `n_rows` random rows.
+
+        Their sizes are those of `forward` and `backward`.
+        """
+        generator = torch.Generator().manual_seed(0)
+        layers = []
+        for weight, _, _, _ in self.layers:
+            n_out, n_in = weight.shape
+            sizes = (n_rows, n_in), (n_out, n_in), (n_out,), (n_rows, n_out)
+            layers.append([torch.randn(size, generator=generator) for size in sizes])
+
+        def compute() -> list[Tensor]:
+            found = []
+            for x, weight, bias, gradient in layers:
+                found.append(torch.addmm(bias, x, weight.T))
+                found.append(torch.mm(gradient.T, x))
+                found.append(torch.sum(gradient, 0))
+                found.append(torch.mm(gradient, weight))
+            return found
+
+        return compute
+
 
 class Autograd:
     """Forward and backward pass of any network, by PyTorch's autograd.
