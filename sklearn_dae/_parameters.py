@@ -19,8 +19,10 @@ from ._cells import Cells
 # Names of all noises, and of those whose `noise_factor` is a probability.
 NOISE_NAMES = ("swap", "masking", "zero", "salt_and_pepper", "gaussian")
 PROBABILITIES = ("swap", "masking", "zero", "salt_and_pepper")
-# Number of weight updates with `max_iter="auto"`.
-N_UPDATES = 1000
+# Number of weight updates with `max_iter="auto"`: a quarter of the rows, within these
+# bounds. More updates do not improve the features of small tables.
+ROWS_OF_UPDATE = 4
+FEWEST_UPDATES, MOST_UPDATES = 1000, 2000
 
 # A noise by name or as a function, and its `noise_factor` for each column.
 Noises = list[tuple[str | Callable[..., Any], Cells]]
@@ -112,7 +114,9 @@ def resolve_batch_size(batch_size: str | int, n_rows: int) -> int:
 def resolve_max_iter(max_iter: str | int, n_rows: int, batch_size: int) -> int:
     """Compute the number of epochs, which is the largest one with early stopping."""
     if isinstance(max_iter, str):
-        return math.ceil(N_UPDATES / math.ceil(n_rows / batch_size))
+        n_updates = n_rows / ROWS_OF_UPDATE
+        n_updates = min(max(n_updates, FEWEST_UPDATES), MOST_UPDATES)
+        return math.ceil(n_updates / math.ceil(n_rows / batch_size))
     return max_iter
 
 

@@ -284,8 +284,9 @@ class DenoisingAutoencoderTransformer(TransformerMixin, BaseEstimator):
     max_iter : int or "auto", default="auto"
         Number of passes over the rows (epochs). With `early_stopping` it is the largest
         number of epochs. "auto" makes enough epochs for about 1000 updates of the
-        weights, and one epoch for very large tables. More epochs hardly improve the
-        features and `impute`, but they improve `reconstruct`.
+        weights for up to 4000 rows, a quarter of the number of rows for more, and 2000
+        from 8000 rows on. It makes one epoch for very large tables. More epochs hardly
+        improve the features and `impute`, but they improve `reconstruct`.
 
     weight_decay : float, default=0.01
         Decoupled weight decay of Adam (AdamW), in [0, inf).

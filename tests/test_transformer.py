@@ -68,12 +68,15 @@ def test_default_network_is_three_layers_of_256(table):
 
 
 @pytest.mark.parametrize(
-    ("n_rows", "n_updates_an_epoch"), [(100, 4), (4000, 40), (20_000, 79)]
+    ("n_rows", "n_updates_an_epoch", "n_updates"),
+    [(100, 4, 1000), (4000, 40, 1000), (6000, 40, 1500), (20_000, 79, 2000)],
 )
-def test_automatic_epochs_make_a_thousand_updates(n_rows, n_updates_an_epoch):
+def test_automatic_epochs_make_one_to_two_thousand_updates(
+    n_rows, n_updates_an_epoch, n_updates
+):
     X = np.random.default_rng(0).normal(size=(n_rows, 2))
     dae = DenoisingAutoencoderTransformer(n_components=2, hidden_layer_sizes=())
-    assert dae.fit(X).n_iter_ == np.ceil(1000 / n_updates_an_epoch)
+    assert dae.fit(X).n_iter_ == np.ceil(n_updates / n_updates_an_epoch)
 
 
 @pytest.mark.parametrize("representation", ["stack", "latent"])
