@@ -939,13 +939,18 @@ def _check_same_shape(given, clean):
         )
 
 
+def _missing(cells):
+    """Find missing cells."""
+    found = np.fromiter(map(is_missing, cells.flat), bool, cells.size)
+    return found.reshape(cells.shape)
+
+
 def _differ(given, clean):
     """Find cells that differ from clean ones, or missing cells if `clean` is None."""
-    missing = np.vectorize(is_missing, otypes=[bool])
     if clean is None:
-        return missing(given)
-    both = missing(given) & missing(clean)
-    either = missing(given) | missing(clean)
+        return _missing(given)
+    both = _missing(given) & _missing(clean)
+    either = _missing(given) | _missing(clean)
     # Do not compare NaN or pd.NA: the result would be False or an error.
     known = np.where(either, None, given), np.where(either, None, clean)
     return (known[0] != known[1]) | (either & ~both)

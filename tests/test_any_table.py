@@ -235,7 +235,7 @@ ODD = {
         datetime.date(2026, 1, 1),
         pd.Timestamp("2026"),
         np.datetime64("2026-01-01", "ns"),
-        np.datetime64("NaT"),
+        np.datetime64("NaT", "ns"),
         np.timedelta64(1, "D"),
         pd.Timedelta(1),
         pd.Period("2026"),

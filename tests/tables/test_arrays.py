@@ -52,7 +52,7 @@ DAY = datetime.date(2026, 1, 1)
 DATES = {
     "datetime64": np.datetime64("2026-01-01"),
     "nanoseconds": np.datetime64("2026-01-01", "ns"),
-    "no date of NumPy": np.datetime64("NaT"),
+    "no date of NumPy": np.datetime64("NaT", "ns"),
     "timedelta64": np.timedelta64(1, "D"),
     "Timestamp": pd.Timestamp(DAY),
     "Timestamp with a zone": pd.Timestamp(DAY, tz="UTC"),
