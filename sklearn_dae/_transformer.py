@@ -960,6 +960,10 @@ class DenoisingAutoencoderTransformer(TransformerMixin, BaseEstimator):
             names = [f"{name}_{position}" for position, name in enumerate(names)]
         return np.asarray(names, dtype=object)
 
+    def __sklearn_is_fitted__(self):
+        # Without this method, scikit-learn looks at the names of all attributes.
+        return hasattr(self, "_layout")
+
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
         tags.input_tags.allow_nan = True

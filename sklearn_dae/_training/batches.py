@@ -19,6 +19,8 @@ ValidationBatch = tuple[dict[str, Tensor], tuple[Cells, Cells]]
 
 # Inputs of training batches to prepare at once: half a megabyte, which fits a cache.
 NUMBERS_AT_ONCE = 2**17
+# Smallest number of rows of a batch that is padded.
+SMALLEST_PADDED_BATCH = 128
 
 
 class CorruptibleRows(Dataset[Any]):
@@ -94,7 +96,8 @@ class ShuffledBatches:
     n_inputs : int
         Number of inputs for a row.
     multiple : int
-        Rows of weight 0 are appended to a batch, up to a multiple of this number.
+        Rows of weight 0 are appended to a batch, up to a multiple of this number. Small
+        batches stay as they are, because they would grow by a large part.
     """
 
     def __init__(
@@ -110,7 +113,7 @@ class ShuffledBatches:
         # 1 for large batches.
         self.n_at_once = max(1, NUMBERS_AT_ONCE // (batch_size * max(1, n_inputs)))
         self.encode = encode
-        self.multiple = multiple
+        self.multiple = multiple if batch_size >= SMALLEST_PADDED_BATCH else 1
 
     def __len__(self) -> int:
         return self.n_batches
