@@ -59,7 +59,7 @@ def write_features(network: Autoencoder, cells: Cells, out: np.ndarray) -> None:
     for block, spread, of_block in zip(
         network.stack(*blocks),
         spreads,
-        features.split(network.block_sizes, 1),
+        features.split_with_sizes(network.block_sizes, 1),
         strict=True,
     ):
         torch.div(block[: len(out)].cpu(), spread, out=of_block)
