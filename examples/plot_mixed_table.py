@@ -113,7 +113,7 @@ comparison.round(2)
 # rest of its row predicts.
 
 dae = DenoisingAutoencoderTransformer(
-    noise=["swap", "masking"], noise_factor=0.1, max_iter=100, random_state=0
+    noise=["swap", "masking"], noise_factor=0.1, max_iter=100, random_state=1
 ).fit(given)
 CellErrorsDisplay.from_estimator(dae, given, n_rows=6, n_columns=5)
 
