@@ -16,7 +16,7 @@ from sklearn_dae._networks import inference
 from sklearn_dae._networks.autoencoder import ACTIVATIONS
 from sklearn_dae._networks.threads import ThreadChoice
 from sklearn_dae._training import net
-from sklearn_dae._training.steps import Backpropagation
+from sklearn_dae._training.steps import Backpropagation, _has_same_bits
 
 from .helpers import small, tiny_network
 
@@ -166,6 +166,9 @@ def sums_in_parts(monkeypatch):
 
     for name in ("mm", "addmm"):
         monkeypatch.setattr(torch, name, in_parts(getattr(torch, name)))
+    _has_same_bits.cache_clear()
+    yield
+    _has_same_bits.cache_clear()
 
 
 @pytest.mark.usefixtures("sums_in_parts")

@@ -36,8 +36,8 @@ NARROWEST_BIN = 1e-4
 LARGEST_RATIO = 1e18
 # If there are more inputs than this, the stack does not contain them.
 MAX_STACKED_INPUTS = 1024
-# The bits of a matrix product do not depend on the number of threads if all its sizes
-# are multiples of this. So tensors are padded with zeros.
+# If all sizes of a matrix product are multiples of this, its bits seldom depend on the
+# number of threads. So tensors are padded with zeros.
 MULTIPLE = 16
 
 

@@ -16,7 +16,6 @@ from threading import Lock, Thread, local
 from typing import TypeVar
 
 import torch
-from torch import Tensor
 
 from .contexts import own_settings
 
@@ -130,20 +129,6 @@ def map_in_threads(
         n_threads, initializer=torch.set_num_threads, initargs=(1,)
     ) as pool:
         return list(pool.map(call, items))
-
-
-def have_same_bits(compute: Callable[[], Sequence[Tensor]], n_threads: int) -> bool:
-    """Tell whether `compute` gives the same bits on one thread and on several.
-
-    It is called on both numbers, within `one_thread`.
-    """
-    on_one = compute()
-    torch.set_num_threads(n_threads)
-    try:
-        on_several = compute()
-    finally:
-        torch.set_num_threads(1)
-    return all(map(torch.equal, on_one, on_several))
 
 
 class ThreadChoice:

@@ -34,11 +34,7 @@ from .._cells import Cells, ColumnSummary
 from .._networks.autoencoder import Autoencoder, DenoisingAutoencoder
 from .._networks.custom import CustomAutoencoder
 from .._networks.dropout import draw_from
-from .._networks.threads import (
-    MULTIPLICATIONS_OF_UPDATE,
-    ThreadChoice,
-    have_same_bits,
-)
+from .._networks.threads import MULTIPLICATIONS_OF_UPDATE, ThreadChoice
 from .batches import CorruptibleRows, FixedBatches, ShuffledBatches, TrainingBatch
 from .loss import ReconstructionLoss
 from .steps import Autograd, Backpropagation, FlatAdamW, unshare_parameters
@@ -280,16 +276,14 @@ class AutoencoderNet(NeuralNet):
     def _threads_for(self, n_rows: int) -> ThreadChoice:
         """Get the choice of the number of threads of steps with `n_rows` rows.
 
-        Libraries for matrix products may add up a sum in one part for each thread, so
-        that its bits depend on the number. The sizes decide whether they do. Then one
-        thread computes the steps.
+        One thread computes them if several would give other bits.
         """
         if n_rows not in self.threads_:
             passes, n_threads = self.passes_, self.n_threads_
             if n_threads > 1 and not (
                 self.device == "cpu"
                 and isinstance(passes, Backpropagation)
-                and have_same_bits(passes.products(n_rows), n_threads)
+                and passes.has_same_bits(n_rows, n_threads)
             ):
                 n_threads = 1
             # The backward pass takes twice as many as the forward pass.

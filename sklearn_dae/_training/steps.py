@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Iterable, Sequence
+from functools import lru_cache
 from typing import Any
 
 import torch
@@ -261,28 +262,43 @@ class Backpropagation:
             if k:
                 gradient = torch.mm(gradient, weight, out=buffers[k - 1][2])
 
-    def products(self, n_rows: int) -> Callable[[], list[Tensor]]:
-        """Make a function that computes all products for `n_rows` random rows.
+    def has_same_bits(self, n_rows: int, n_threads: int) -> bool:
+        """Tell whether the passes of `n_rows` rows have the same bits on all threads.
 
-        Their sizes are those of `forward` and `backward`.
+        It is called within `one_thread`.
         """
-        generator = torch.Generator().manual_seed(0)
-        layers = []
-        for weight, _, _, _ in self.layers:
-            n_out, n_in = weight.shape
-            sizes = (n_rows, n_in), (n_out, n_in), (n_out,), (n_rows, n_out)
-            layers.append([torch.randn(size, generator=generator) for size in sizes])
+        return all(
+            _has_same_bits(n_rows, *weight.shape, n_threads)
+            for weight, _, _, _ in self.layers
+        )
 
-        def compute() -> list[Tensor]:
-            found = []
-            for x, weight, bias, gradient in layers:
-                found.append(torch.addmm(bias, x, weight.T))
-                found.append(torch.mm(gradient.T, x))
-                found.append(torch.sum(gradient, 0))
-                found.append(torch.mm(gradient, weight))
-            return found
 
-        return compute
+@lru_cache(maxsize=1024)
+def _has_same_bits(n_rows: int, n_out: int, n_in: int, n_threads: int) -> bool:
+    """Compute the products of a layer on one thread and on several; compare the bits.
+
+    Libraries may add up a sum in one part for each thread. The sizes decide whether
+    they do, and not the numbers. So random numbers are enough, once for all fits.
+    """
+    sizes = (n_rows, n_in), (n_out, n_in), (n_out,), (n_rows, n_out)
+    generator = torch.Generator().manual_seed(0)
+    x, weight, bias, gradient = (torch.randn(s, generator=generator) for s in sizes)
+
+    def products() -> list[Tensor]:
+        return [
+            torch.addmm(bias, x, weight.T),
+            torch.mm(gradient.T, x),
+            torch.sum(gradient, 0),
+            torch.mm(gradient, weight),
+        ]
+
+    on_one = products()
+    torch.set_num_threads(n_threads)
+    try:
+        on_several = products()
+    finally:
+        torch.set_num_threads(1)
+    return all(map(torch.equal, on_one, on_several))
 
 
 class Autograd:
