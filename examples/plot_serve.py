@@ -39,7 +39,7 @@ table = pd.DataFrame(
         "months": rng.gamma(2.0, 12.0, 2000),
     }
 )
-odds = 0.05 * table["months"] - 0.1 * calls + (plan == "family")
+odds = 0.1 * table["months"] - 0.3 * calls + 2 * (plan == "family")
 stays = rng.random(2000) < 1 / (1 + np.exp(-odds))
 numbers = ["minutes", "months"]
 table[numbers] = table[numbers].mask(rng.random((2000, 2)) < 0.05)
