@@ -1,8 +1,8 @@
 """Number of threads of PyTorch. It changes the time of a computation, never its bits.
 
-Two computations use several threads: the products of padded matrices in training steps,
-after a check that their bits are the same, and the predictions of chunks of rows, each
-chunk on one thread. Everything else is computed on one thread.
+Two computations use several threads: the products of matrices in training steps, after
+a check that their bits are the same, and the predictions of chunks of rows, each chunk
+on one thread. Everything else is computed on one thread.
 """
 
 from __future__ import annotations

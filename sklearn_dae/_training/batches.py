@@ -19,7 +19,7 @@ ValidationBatch = tuple[dict[str, Tensor], tuple[Cells, Cells]]
 
 # Inputs of training batches to prepare at once: half a megabyte, which fits a cache.
 NUMBERS_AT_ONCE = 2**17
-# Smallest number of rows of a batch that is padded.
+# Smallest `batch_size` whose batches are padded.
 SMALLEST_PADDED_BATCH = 128
 
 
@@ -96,8 +96,8 @@ class ShuffledBatches:
     n_inputs : int
         Number of inputs for a row.
     multiple : int
-        Rows of weight 0 are appended to a batch, up to a multiple of this number. Small
-        batches stay as they are, because they would grow by a large part.
+        Rows of weight 0 are appended to a batch, up to a multiple of this number. They
+        are not if `batch_size` is small, because batches would grow by a large part.
     """
 
     def __init__(
