@@ -12,6 +12,7 @@ from ._display import (
 )
 from ._networks.conv import ConvNetwork
 from ._transformer import DenoisingAutoencoderTransformer
+from ._version import __version__
 
 __all__ = [
     "CellErrorsDisplay",
@@ -24,5 +25,3 @@ __all__ = [
     "RepairedCellsDisplay",
     "__version__",
 ]
-
-__version__ = "0.1.0"

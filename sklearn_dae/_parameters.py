@@ -12,20 +12,19 @@ from numbers import Integral
 from typing import Any
 
 import numpy as np
-import torch
-
-from ._cells import Cells
 
 # Names of all noises, and of those whose `noise_factor` is a probability.
 NOISE_NAMES = ("swap", "masking", "zero", "salt_and_pepper", "gaussian")
 PROBABILITIES = ("swap", "masking", "zero", "salt_and_pepper")
+# Names of the activation functions of dense layers.
+ACTIVATION_NAMES = ("identity", "logistic", "tanh", "relu", "gelu", "silu")
 # Number of weight updates with `max_iter="auto"`: a quarter of the rows, within these
 # bounds. More updates do not improve the features of small tables.
 ROWS_OF_UPDATE = 4
 FEWEST_UPDATES, MOST_UPDATES = 1000, 2000
 
 # A noise by name or as a function, and its `noise_factor` for each column.
-Noises = list[tuple[str | Callable[..., Any], Cells]]
+Noises = list[tuple[str | Callable[..., Any], np.ndarray]]
 
 
 def unfit_arguments(function: Callable[..., Any], n: int) -> Signature | None:
@@ -218,9 +217,8 @@ def resolve_noises(
     noise: Any,
     noise_factor: Any,
     emphasis: float,
+    n_features: int,
     names: Sequence[Any] | None,
-    numeric: np.ndarray,
-    categorical: np.ndarray,
 ) -> Noises:
     """Convert `noise` and `noise_factor` to a list of noises to apply in turn.
 
@@ -228,17 +226,16 @@ def resolve_noises(
     ----------
     noise, noise_factor, emphasis
         The parameters of DenoisingAutoencoderTransformer.
+    n_features : int
+        Number of columns.
     names : sequence of str or None
         Names of the columns. None if columns have no names.
-    numeric, categorical : ndarray of int
-        Positions of the columns, in the order of the cells.
 
     Returns
     -------
-    noises : list of (str or callable, Cells of one row)
+    noises : list of (str or callable, ndarray of shape (n_features,), float32)
         Each noise with the `noise_factor` of each column.
     """
-    n_features = len(numeric) + len(categorical)
     by_column = _factor_by_column(noise_factor, n_features, names)
     noises = _list_noises(noise, by_column, names)
     for kind, factor in noises:
@@ -255,14 +252,7 @@ def resolve_noises(
             f"{noise!r} with noise_factor={noise_factor!r} corrupts no cell. Set a "
             f"smaller 'emphasis', or set 'noise' and a larger 'noise_factor'."
         )
-    return [
-        (kind, Cells(_float32(factor[numeric]), _float32(factor[categorical])))
-        for kind, factor in noises
-    ]
-
-
-def _float32(values: np.ndarray) -> torch.Tensor:
-    return torch.tensor(values, dtype=torch.float32)
+    return [(kind, factor.astype(np.float32)) for kind, factor in noises]
 
 
 def _list_noises(noise: Any, noise_factor: np.ndarray, names: Any) -> list[Any]:

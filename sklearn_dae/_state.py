@@ -15,14 +15,12 @@ import sklearn
 import torch
 from sklearn.exceptions import InconsistentVersionWarning
 
-import sklearn_dae
-
 from ._cells import Cells
 from ._compat import as_tuple
+from ._model import Model, UsualErrors
 from ._networks.autoencoder import ACTIVATIONS, DenoisingAutoencoder, Dense
 from ._networks.contexts import own_settings
 from ._networks.custom import CustomAutoencoder
-from ._networks.inference import n_features_out
 from ._tables.plain import among, array, ensure, pack, typed, unpack
 from ._tables.states import (
     codec_of_state,
@@ -32,17 +30,17 @@ from ._tables.states import (
 )
 from ._training.fit import Moments, Progress
 from ._training.net import restore_net
+from ._version import __version__
 
 # The format of the state. Raise it when older versions cannot read the state, and keep
 # reading the older formats.
 FORMAT = 1
-LIBRARIES = {"sklearn_dae": sklearn_dae, "scikit-learn": sklearn}
+VERSIONS = {"sklearn_dae": __version__, "scikit-learn": sklearn.__version__}
 REPRESENTATIONS = ("stack", "latent")
 LOSSES = ("squared_error", "absolute_error", "log_loss")
 # Attributes that `fit` sets. The state contains them in another form.
 FITTED = {
-    "_codec", "_layout", "_n_components", "_n_features_out", "_progress",
-    "_usual_counts", "_usual_errors", "best_loss_", "feature_names_in_", "loss_curve_",
+    "_model", "_progress", "best_loss_", "feature_names_in_", "loss_curve_",
     "n_features_in_", "n_iter_", "net_", "validation_loss_curve_",
 }  # fmt: skip
 
@@ -61,7 +59,7 @@ def to_state(dae):
     known = FITTED | set(parameters)
     return {
         "format": FORMAT,
-        "versions": {name: module.__version__ for name, module in LIBRARIES.items()},
+        "versions": VERSIONS,
         "parameters": parameters,
         "other": {name: x for name, x in vars(dae).items() if name not in known},
         "fitted": _fitted_state(dae) if hasattr(dae, "net_") else None,
@@ -91,7 +89,7 @@ def from_state(state, kind):
     """
     _check_format(state)
     try:
-        versions = {name: typed(state["versions"][name], str) for name in LIBRARIES}
+        versions = {name: typed(state["versions"][name], str) for name in VERSIONS}
         attributes = _parameters(state["parameters"], kind)
         attributes |= _others(state["other"], kind)
         if state["fitted"] is not None:
@@ -119,7 +117,7 @@ def _check_format(state):
         raise ValueError(
             f"The transformer was saved in the format {state['format']!r} by the "
             f"versions {state['versions']!r}, but sklearn_dae "
-            f"{sklearn_dae.__version__} reads the format {FORMAT} only. Upgrade "
+            f"{__version__} reads the format {FORMAT} only. Upgrade "
             f"sklearn_dae, or save the transformer with this version."
         )
 
@@ -141,44 +139,42 @@ def _others(given, kind):
 
 def _fitted_state(dae):
     names = getattr(dae, "feature_names_in_", None)
+    model = dae._model
     return {
         "names": None if names is None else pack(names.tolist()),
-        "layout": state_of_layout(dae._layout),
-        "codec": state_of_codec(dae._codec),
-        "net": _state_of_net(dae.net_),
+        "layout": state_of_layout(model.layout),
+        "codec": state_of_codec(model.codec),
+        "net": _state_of_net(model.net),
         "losses": np.array(dae.loss_curve_, dtype=np.float64),
         "validation_losses": np.array(dae.validation_loss_curve_, dtype=np.float64),
         "best_loss": dae.best_loss_,
-        "usual_errors": dae._usual_errors,
-        "usual_counts": dae._usual_counts.astype(np.int64),
-        "progress": dae._progress
-        and _state_of_progress(dae._progress, dae.net_.module_),
+        "usual_errors": model.usual.means,
+        "usual_counts": model.usual.counts,
+        "progress": dae._progress and _state_of_progress(dae._progress, model.network),
     }
 
 
 def _fitted_attributes(state):
     layout = layout_of_state(state["layout"])
     net = _net_of_state(state["net"], layout)
-    network = net.module_
     losses = array(state["losses"], np.float64, None).tolist()
     n_numeric = len(layout.numeric_)
+    usual = UsualErrors(
+        array(state["usual_errors"], np.float64, n_numeric),
+        array(state["usual_counts"], np.int64, n_numeric),
+    )
     attributes = {
         "n_features_in_": layout.n_features,
-        "_layout": layout,
-        "_codec": codec_of_state(state["codec"], layout),
+        "_model": Model(codec_of_state(state["codec"], layout), net, usual),
         "net_": net,
         "_progress": state["progress"]
-        and _progress_of_state(state["progress"], network),
+        and _progress_of_state(state["progress"], net.module_),
         "loss_curve_": losses,
         "validation_loss_curve_": array(
             state["validation_losses"], np.float64, None
         ).tolist(),
         "n_iter_": len(losses),
         "best_loss_": typed(state["best_loss"], float),
-        "_usual_errors": array(state["usual_errors"], np.float64, n_numeric),
-        "_usual_counts": array(state["usual_counts"], np.int64, n_numeric),
-        "_n_components": network.n_components,
-        "_n_features_out": n_features_out(network),
     }
     if state["names"] is not None:
         names = np.empty(layout.n_features, dtype=object)
@@ -395,8 +391,8 @@ def _flat(values, network):
 
 def warn_of_versions(versions, name):
     """Warn if another major version of a library saved the transformer `name`."""
-    for library, module in LIBRARIES.items():
-        before, now = versions[library], module.__version__
+    for library, now in VERSIONS.items():
+        before = versions[library]
         if as_tuple(before)[:1] != as_tuple(now)[:1]:
             warnings.warn(
                 InconsistentVersionWarning(

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from functools import wraps
 from numbers import Integral, Real
 
 import numpy as np
-from scipy.sparse import issparse
 from sklearn.base import (
     BaseEstimator,
     TransformerMixin,
@@ -24,19 +22,9 @@ from sklearn.utils.validation import (
     validate_data,
 )
 
-from ._cells import row_chunks
-from ._networks.autoencoder import ACTIVATIONS
-from ._networks.contexts import own_settings
-from ._networks.inference import (
-    decode,
-    for_chunks,
-    n_features_out,
-    predict_cells,
-    predict_hidden_cells,
-    prediction_chunks,
-    write_features,
-)
+from ._model import encode_training_data, fit_model
 from ._parameters import (
+    ACTIVATION_NAMES,
     NOISE_NAMES,
     check_loss,
     check_partial_fit,
@@ -52,50 +40,20 @@ from ._parameters import (
 from ._state import from_state, to_state, warn_of_versions
 from ._tables.arrays import as_array, holds_objects
 from ._tables.codec import Codec
-from ._tables.columns import (
-    ColumnStatistics,
-    check_numbers,
-    names_and_kinds,
-)
+from ._tables.columns import check_numbers, names_and_kinds
 from ._tables.frames import (
     check_container,
     index_of,
     is_frame,
     is_plain_numbers,
 )
-from ._tables.layout import Layout, Table, check_decoded, read_features
-from ._training.fit import check_device, fit_net
+from ._tables.layout import Layout, check_width, read_features
+from ._training.fit import check_device
 from ._training.net import TrainingParameters, check_callbacks
 from ._warnings import warn_user
 
 # Arrays of these dtypes are not converted.
 ARRAY_DTYPES = (np.dtype(np.float64), np.dtype(np.float32))
-# `score` hides one of this number of groups of cells at a time.
-N_HIDDEN_GROUPS = 5
-# `cell_errors` hides a tenth of the columns at a time.
-N_COLUMN_GROUPS = 10
-# Largest number of rows, and of their cells, from which `fit` learns the usual errors
-# of hidden cells. A call of `partial_fit` takes a share of its rows, but not too few.
-USUAL_ROWS, USUAL_CELLS = 1000, 2**18
-USUAL_SHARE, FEWEST_USUAL_ROWS = 1 / 100, 32
-# The smallest usual error, in units of the variance. Otherwise tiny errors of a column
-# that others determine would count as anomalies.
-LEAST_USUAL_ERROR = 0.01
-
-
-def _isolated(method):
-    """Keep a method independent of other threads and of the caller's PyTorch settings.
-
-    It reads the attributes from a snapshot, because another thread may fit the
-    transformer during the call.
-    """
-
-    @wraps(method)
-    def call(self, *args, **kwargs):
-        with own_settings():
-            return method(self._snapshot(), *args, **kwargs)
-
-    return call
 
 
 class DenoisingAutoencoderTransformer(TransformerMixin, BaseEstimator):
@@ -438,7 +396,7 @@ class DenoisingAutoencoderTransformer(TransformerMixin, BaseEstimator):
             "array-like",
             Interval(Integral, 1, None, closed="left"),
         ],
-        "activation": [StrOptions(set(ACTIVATIONS))],
+        "activation": [StrOptions(set(ACTIVATION_NAMES))],
         "representation": [StrOptions({"stack", "latent"})],
         "noise": [StrOptions(set(NOISE_NAMES)), list, dict, callable, None],
         "noise_factor": [Interval(Real, 0, None, closed="left"), "array-like", dict],
@@ -573,7 +531,6 @@ class DenoisingAutoencoderTransformer(TransformerMixin, BaseEstimator):
                 )
         return super().set_params(**params)
 
-    @own_settings()
     @_fit_context(prefer_skip_nested_validation=True)
     def fit(self, X, y=None, *, X_val=None):
         """Learn the columns and train the network.
@@ -623,7 +580,6 @@ class DenoisingAutoencoderTransformer(TransformerMixin, BaseEstimator):
         return True
 
     @available_if(_check_can_stream)
-    @own_settings()
     @_fit_context(prefer_skip_nested_validation=True)
     def partial_fit(self, X, y=None):
         """Continue training with one pass over more rows.
@@ -678,7 +634,6 @@ class DenoisingAutoencoderTransformer(TransformerMixin, BaseEstimator):
         self.__dict__ = vars(fitted)
         return self
 
-    @_isolated
     def transform(self, X):
         """Compute the features of rows, without corruption.
 
@@ -692,17 +647,9 @@ class DenoisingAutoencoderTransformer(TransformerMixin, BaseEstimator):
         X_new : ndarray of shape (n_samples, n_features_out), float32
             The features; a DataFrame after ``set_output``.
         """
-        table = self._read(X)
-        X_new = np.empty((len(table), self._n_features_out), dtype=np.float32)
+        model, table = self._read(X)
+        return model.features(table)
 
-        def write(rows):
-            cells = self._codec.encode(table.rows(rows))
-            write_features(self.net_.module_, cells, X_new[rows])
-
-        for_chunks(self.net_.module_, len(table), write)
-        return X_new
-
-    @_isolated
     def inverse_transform(self, X):
         """Decode features to rows of the table.
 
@@ -728,32 +675,11 @@ class DenoisingAutoencoderTransformer(TransformerMixin, BaseEstimator):
         """
         check_is_fitted(self)
         check_container(X)
-        index = index_of(X)
-        shape = np.shape(X)
+        model, index = self._model, index_of(X)
         # Check this first: a table in the place of features may hold no numbers.
-        if len(shape) == 2 and shape[1] not in (
-            self._n_features_out,
-            self._n_components,
-        ):
-            raise ValueError(
-                f"X has {shape[1]} features, but inverse_transform takes the "
-                f"{self._n_features_out} features that transform gives, or the "
-                f"{self._n_components} of the latent layer alone, which are the last."
-            )
-        X = read_features(X)
-        latent = X[:, -self._n_components :]
-        network, loss = self.net_.module_, self.net_.criterion__loss
-        expected = self._layout.empty(len(X))
+        check_width(np.shape(X), model.n_features_out, model.n_components)
+        return model.layout.write(model.decode(read_features(X)), index)
 
-        def put(rows):
-            predicted = decode(network, loss, latent[rows])
-            check_decoded(rows.start, *predicted)
-            expected.put(rows, self._codec.decode(*predicted))
-
-        for_chunks(network, len(X), put)
-        return self._layout.write(expected, index)
-
-    @_isolated
     def reconstruct(self, X):
         """Repair rows: predict each cell from the whole row.
 
@@ -770,10 +696,9 @@ class DenoisingAutoencoderTransformer(TransformerMixin, BaseEstimator):
         X_repaired : ndarray or DataFrame of shape (n_samples, n_features)
             Rows without missing cells, in the format of `inverse_transform`.
         """
-        expected = self._expected(self._read(X))
-        return self._layout.write(expected, index_of(X))
+        model, table = self._read(X)
+        return model.layout.write(model.expected(table), index_of(X))
 
-    @_isolated
     def impute(self, X):
         """Fill missing cells with the predictions of the network.
 
@@ -799,17 +724,9 @@ class DenoisingAutoencoderTransformer(TransformerMixin, BaseEstimator):
             The rows without missing cells, in the format of the training table. A CSR
             matrix if `X` is sparse. An array of objects if the cells fit into no other.
         """
-        table = self._read(X)
-        if issparse(X) and X.dtype.kind in "iub":
-            return X.tocsr(copy=True)  # It cannot hold missing cells.
-        if not issparse(table.numeric):
-            return self._layout.fill(X, table, self._expected(table))
-        filled = self._impute_sparse(table)
-        if not self._layout.has_template or not is_frame(X):
-            return filled
-        return self._layout.fill(X, table, Table(filled, table.codes))
+        model, table = self._read(X)
+        return model.layout.fill(X, table, model.fill(table))
 
-    @_isolated
     def score(self, X, y=None):
         """Measure how well hidden cells are predicted from the rest of their row.
 
@@ -839,24 +756,9 @@ class DenoisingAutoencoderTransformer(TransformerMixin, BaseEstimator):
             The score is at most 1.0. Predicting the means gives 0.0. The score is also
             0.0 if there is nothing to predict.
         """
-        table = self._read(X)
-        groups = _hidden_groups(len(table), self.n_features_in_)
-        learned = self._codec.learned
+        model, table = self._read(X)
+        return model.score(table)
 
-        def sums(rows):
-            chunk, error = table.rows(rows), 0.0
-            for group in range(N_HIDDEN_GROUPS):
-                hidden = (groups[rows] == group) & learned
-                errors = self._errors(chunk, hidden)
-                error += np.nansum(errors[hidden], dtype=np.float64)
-            of_means = self._codec.baseline_errors(chunk)[:, learned]
-            return error, np.nansum(of_means, dtype=np.float64)
-
-        of_chunks = for_chunks(self.net_.module_, len(table), sums)
-        error, baseline = map(sum, zip(*of_chunks, strict=True))
-        return 1.0 - float(error / baseline) if baseline else 0.0
-
-    @_isolated
     def score_samples(self, X):
         """Score how normal rows are, by the errors of their cells.
 
@@ -875,21 +777,9 @@ class DenoisingAutoencoderTransformer(TransformerMixin, BaseEstimator):
             nothing about each other gets about 0.0. A row without any observed cell
             gets 0.0.
         """
-        table = self._read(X)
-        scores = np.empty(len(table), dtype=np.float32)
+        model, table = self._read(X)
+        return model.score_samples(table)
 
-        def write(rows):
-            roots = np.sqrt(self._cell_errors(table.rows(rows)))
-            known = ~np.isnan(roots)
-            # A row without any observed cell gets the score of a neutral cell.
-            total = np.where(known.any(axis=1), np.nansum(roots, axis=1), 1.0)
-            # Subtracting from 0 avoids -0.0.
-            scores[rows] = 0 - 2 * np.log(total / np.maximum(known.sum(axis=1), 1))
-
-        for_chunks(self.net_.module_, len(table), write)
-        return scores
-
-    @_isolated
     def cell_errors(self, X):
         """Measure how anomalous each cell is, given the other cells of its row.
 
@@ -915,16 +805,9 @@ class DenoisingAutoencoderTransformer(TransformerMixin, BaseEstimator):
             category is at most 100. NaN where a cell is missing or its level was not
             seen in `fit`.
         """
-        table = self._read(X)
-        errors = np.empty((len(table), self.n_features_in_), dtype=np.float32)
+        model, table = self._read(X)
+        return model.layout.frame(model.cell_errors(table), index_of(X))
 
-        def write(rows):
-            errors[rows] = self._cell_errors(table.rows(rows))
-
-        for_chunks(self.net_.module_, len(table), write)
-        return self._layout.frame(errors, index_of(X))
-
-    @_isolated
     def get_feature_names_out(self, input_features=None):
         """Get the names of the features.
 
@@ -951,18 +834,13 @@ class DenoisingAutoencoderTransformer(TransformerMixin, BaseEstimator):
             One name for each column of `transform`, in order.
         """
         check_is_fitted(self)
+        model = self._model
         input_features = _check_feature_names_in(self, input_features)
-        names = self.net_.module_.name_features(
-            *self._layout.name_inputs(input_features)
-        )
-        if len(set(names)) < len(names):
-            # The levels 1 and "1", for example. Some DataFrames refuse equal names.
-            names = [f"{name}_{position}" for position, name in enumerate(names)]
-        return np.asarray(names, dtype=object)
+        return model.name_features(input_features)
 
     def __sklearn_is_fitted__(self):
         # Without this method, scikit-learn looks at the names of all attributes.
-        return hasattr(self, "_layout")
+        return hasattr(self, "_model")
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
@@ -997,20 +875,16 @@ class DenoisingAutoencoderTransformer(TransformerMixin, BaseEstimator):
         self._check_parameters()
         check_validation_rows(X_val, self.early_stopping)
         random_state = check_random_state(self.random_state)
-        goes_on = self.warm_start and hasattr(self, "net_")
-        codec, table = self._learn_table(X, random_state, goes_on)
-        noises = self._resolve_noises(codec.layout)
-        train, valid = self._split(codec, table, X_val, random_state)
-        sample = self._sample(table)
+        previous = getattr(self, "_model", None) if self.warm_start else None
+        codec, table = self._learn_table(X, random_state, previous)
+        noises = self._resolve_noises(codec.layout.n_features)
+        split, valid = self._find_validation_rows(codec, table, X_val, random_state)
+        data = encode_training_data(codec, table, split, valid)
         # Free the numbers in the table's own units before training.
-        del table
-        parameters = self._training_parameters(train.n_rows, _seed(random_state))
-        previous = self.net_ if goes_on else None
-        net, history, _ = fit_net(
-            train, valid, codec.summary(), noises, parameters, previous
-        )
-        self._keep(codec, net, history, goes_on)
-        self._learn_usual_errors(sample)
+        del table, valid
+        parameters = self._training_parameters(data.train.n_rows, _seed(random_state))
+        model, history, _ = fit_model(codec, data, noises, parameters, previous)
+        self._keep(model, history, previous)
         if history.interrupted:
             warn_user(
                 f"Training interrupted by user after {len(history.losses)} epochs; the "
@@ -1022,27 +896,24 @@ class DenoisingAutoencoderTransformer(TransformerMixin, BaseEstimator):
         # scikit-learn validates parameters at the first call only.
         self._validate_params()
         self._check_parameters()
-        goes_on = hasattr(self, "net_")
-        previous = self.net_ if goes_on else None
-        previous_loss = previous.criterion__loss if goes_on else self.loss
-        check_partial_fit(self.loss, previous_loss)
-        progress = self._progress if goes_on else None
+        previous = getattr(self, "_model", None)
+        progress = getattr(self, "_progress", None)
+        check_partial_fit(self.loss, previous.loss if previous else self.loss)
         # Later calls draw from the generator of the first one.
         random_state = None if progress else check_random_state(self.random_state)
-        codec, table = self._learn_table(X, random_state, goes_on, min_rows=1)
-        noises = self._resolve_noises(codec.layout)
-        cells = codec.encode(table)
-        sample = self._sample(table, USUAL_SHARE)
+        codec, table = self._learn_table(X, random_state, previous, min_rows=1)
+        noises = self._resolve_noises(codec.layout.n_features)
+        data = encode_training_data(codec, table, incremental=True)
         del table
         seed = 0 if progress else _seed(random_state)
-        parameters = self._training_parameters(cells.n_rows, seed, incremental=True)
-        net, history, progress = fit_net(
-            cells, None, codec.summary(), noises, parameters, previous, progress
+        n_rows = data.train.n_rows
+        parameters = self._training_parameters(n_rows, seed, incremental=True)
+        model, history, progress = fit_model(
+            codec, data, noises, parameters, previous, progress
         )
         if history.interrupted:
             raise KeyboardInterrupt
-        self._keep(codec, net, history, goes_on, progress)
-        self._learn_usual_errors(sample, goes_on)
+        self._keep(model, history, previous, progress)
 
     def _check_parameters(self):
         """Check parameters as far as possible without data, also several together."""
@@ -1053,14 +924,14 @@ class DenoisingAutoencoderTransformer(TransformerMixin, BaseEstimator):
         check_callbacks(self.callbacks, self.early_stopping)
         check_device(self.device)
 
-    def _learn_table(self, X, random_state, goes_on, min_rows=2):
+    def _learn_table(self, X, random_state, previous, min_rows=2):
         """Return a codec and the Table of `X`.
 
-        If `goes_on`, the codec is that of the previous call, and `X` needs at least
-        `min_rows` rows. Otherwise the codec is fitted on `X`.
+        The codec is that of the model `previous`, and `X` needs at least `min_rows`
+        rows. If there is no such model, the codec is fitted on `X`.
         """
-        if goes_on:
-            codec, table = self._codec, self._read(X, min_samples=min_rows)
+        if previous is not None:
+            codec, (_, table) = previous.codec, self._read(X, min_samples=min_rows)
         else:
             validated, is_categorical = self._validate_columns(X)
             layout = Layout(self.min_frequency, self.max_categories)
@@ -1070,35 +941,28 @@ class DenoisingAutoencoderTransformer(TransformerMixin, BaseEstimator):
             bounds = self.min_value, self.max_value
             codec.set_bounds(*resolve_bounds(*bounds, layout.n_features, names))
         if self.loss == "log_loss":
-            statistics = codec.statistics_
-            if goes_on:
-                statistics = ColumnStatistics.of(table.numeric)
-            codec.check_unit_range(statistics)
+            codec.check_unit_range(table if previous else None)
         return codec, table
 
-    def _resolve_noises(self, layout):
+    def _resolve_noises(self, n_features):
+        names = getattr(self, "feature_names_in_", None)
         return resolve_noises(
-            self.noise,
-            self.noise_factor,
-            self.emphasis,
-            getattr(self, "feature_names_in_", None),
-            layout.numeric_,
-            layout.categorical_,
+            self.noise, self.noise_factor, self.emphasis, n_features, names
         )
 
-    def _split(self, codec, table, X_val, random_state):
-        """Return the cells of the training rows, and of the validation rows or None."""
+    def _find_validation_rows(self, codec, table, X_val, random_state):
+        """Return the split of the rows or None, and the Table of `X_val` or None."""
         if not self.early_stopping:
-            return codec.encode(table), None
+            return None, None
         if X_val is not None:
-            return codec.encode(table), codec.encode(self._read_val(X_val, codec))
+            return None, self._read_val(X_val, codec)
         check_validation_fraction(self.validation_fraction, len(table))
-        train_rows, valid_rows = train_test_split(
+        split = train_test_split(
             np.arange(len(table)),
             test_size=self.validation_fraction,
             random_state=random_state,
         )
-        return codec.encode(table, train_rows), codec.encode(table, valid_rows)
+        return split, None
 
     def _validate_columns(self, X):
         """Return the validated training table and the mask of categorical columns."""
@@ -1157,10 +1021,15 @@ class DenoisingAutoencoderTransformer(TransformerMixin, BaseEstimator):
         )
 
     def _read(self, X, min_samples=1):
-        """Return the validated Table of a user's `X`."""
+        """Return the fitted Model, and the validated Table of a user's `X`."""
         check_is_fitted(self)
+        # Another thread may fit the transformer during the validation.
+        fitted = self._snapshot()
+        return fitted._model, fitted._read_with(fitted._model.layout, X, min_samples)
+
+    def _read_with(self, layout, X, min_samples=1):
+        """Return the validated Table of a user's `X`."""
         check_container(X)
-        layout = self._layout
         has_categories = len(layout.categorical_) > 0
         X = X if is_frame(X) else as_array(X)
         X = self._validate(X, has_categories, min_samples=min_samples)
@@ -1170,11 +1039,10 @@ class DenoisingAutoencoderTransformer(TransformerMixin, BaseEstimator):
 
     def _read_val(self, X_val, codec):
         """Return the validated Table of the validation rows."""
-        self._layout = codec.layout
         try:
-            table = self._read(X_val)
+            table = self._read_with(codec.layout, X_val)
             if self.loss == "log_loss":
-                codec.check_unit_range(ColumnStatistics.of(table.numeric))
+                codec.check_unit_range(table)
         except (TypeError, ValueError) as error:
             # The message says X, as messages about all other tables do.
             raise type(error)(f"X_val cannot be used: {error}") from error
@@ -1210,13 +1078,12 @@ class DenoisingAutoencoderTransformer(TransformerMixin, BaseEstimator):
             incremental=incremental,
         )
 
-    def _keep(self, codec, net, history, goes_on, progress=None):
+    def _keep(self, model, history, previous, progress=None):
         """Set the fitted attributes. Do not change the lists of previous calls."""
-        self._progress = progress
-        self._layout, self._codec = codec.layout, codec
-        self.net_ = net
+        self._model, self._progress = model, progress
+        self.net_ = model.net
         losses, validation_losses = history.losses, history.validation_losses
-        if goes_on:
+        if previous is not None:
             none_before = [np.nan] * len(self.loss_curve_)
             before = self.validation_loss_curve_ or none_before
             losses = self.loss_curve_ + losses
@@ -1229,110 +1096,21 @@ class DenoisingAutoencoderTransformer(TransformerMixin, BaseEstimator):
         # the weights.
         watched = history.validation_losses if self.early_stopping else losses
         self.best_loss_ = float(np.nanmin([*watched, np.inf]))
-        self._n_components = net.module_.n_components
-        self._n_features_out = n_features_out(net.module_)
 
-    def _sample(self, table, share=1.0):
-        """Select the rows from which to learn the usual errors."""
-        most = min(USUAL_ROWS, 1 + USUAL_CELLS // self.n_features_in_)
-        return table.sample(min(most, max(FEWEST_USUAL_ROWS, int(share * len(table)))))
+    @property
+    def _n_features_out(self):
+        """Number of features, which `set_output` needs."""
+        return self._model.n_features_out
 
-    def _learn_usual_errors(self, sample, goes_on=False):
-        """Learn the mean error of each hidden number from a sample of the rows.
-
-        If `goes_on`, rows of previous calls count, too, up to `USUAL_ROWS` in total.
-        """
-
-        def sums(rows):
-            chunk = sample.rows(rows)
-            errors = self._codec.errors(chunk, *self._predict_hidden(chunk))
-            errors = errors[:, self._layout.numeric_]
-            return (~np.isnan(errors)).sum(axis=0), np.nansum(
-                errors, axis=0, dtype=np.float64
-            )
-
-        of_chunks = for_chunks(self.net_.module_, len(sample), sums)
-        counts, totals = map(sum, zip(*of_chunks, strict=True))
-        if goes_on:
-            before = np.minimum(self._usual_counts, USUAL_ROWS - len(sample))
-            totals = totals + before * self._usual_errors
-            counts = counts + before
-        self._usual_counts = counts
-        means = np.maximum(totals / np.maximum(counts, 1), LEAST_USUAL_ERROR)
-        self._usual_errors = np.where(counts > 0, means, 1.0)
-
-    def _expected(self, table, predict=None):
-        """Predict all cells of a Table, each from its whole row unless told otherwise.
-
-        `predict` is `_predict` or `_predict_hidden`.
-        """
-        predict = predict or self._predict
-        expected = self._layout.empty(len(table))
-
-        def put(rows):
-            predicted = predict(table.rows(rows))
-            expected.put(rows, self._codec.decode(*predicted))
-
-        for_chunks(self.net_.module_, len(table), put)
-        return expected
-
-    def _impute_sparse(self, table):
-        """Return the CSR matrix of a Table with its missing cells filled."""
-        # Only chunks with missing cells become dense.
-        X = table.numeric.copy()
-        for rows in prediction_chunks(self.net_.module_, len(table)):
-            begin, end = X.indptr[rows.start], X.indptr[rows.stop]
-            places = begin + np.flatnonzero(np.isnan(X.data[begin:end]))
-            if len(places):
-                expected = self._expected(table.rows(rows)).numeric
-                whole = self._layout.whole_
-                expected[:, whole] = np.rint(expected[:, whole])
-                of_row = np.searchsorted(X.indptr, places, side="right") - 1
-                X.data[places] = expected[of_row - rows.start, X.indices[places]]
-        return X
-
-    def _predict(self, table):
-        """Predict the numbers and the probabilities of all cells of a Table."""
-        cells = self._codec.encode(table)
-        return predict_cells(self.net_.module_, self.net_.criterion__loss, cells)
-
-    def _errors(self, table, hidden):
-        """Compute the squared errors of all cells. Hide cells where `hidden`."""
-        visible = self._layout.hide(table, hidden)
-        return self._codec.errors(table, *self._predict(visible))
-
-    def _predict_hidden(self, table):
-        """Predict as `_predict` does, each cell from the rest of its row."""
-        groups = self._codec.column_groups(N_COLUMN_GROUPS)
-        cells = self._codec.encode(table)
-        return predict_hidden_cells(
-            self.net_.module_, self.net_.criterion__loss, cells, groups
-        )
-
-    @_isolated
     def _describe(self, X, from_rest=False):
         """Describe the repaired cells of `X` for displays, as an array of objects.
 
         If `from_rest`, each cell is predicted from the rest of its row.
         """
-        predict = self._predict_hidden if from_rest else self._predict
-        return self._layout.describe(self._expected(self._read(X), predict))
-
-    def _cell_errors(self, table):
-        predicted = self._predict_hidden(table)
-        return self._codec.unlikeliness(table, *predicted, self._usual_errors)
+        model, table = self._read(X)
+        return model.layout.describe(model.expected(table, from_rest))
 
 
 def _seed(random_state):
     """Draw the seed of the generator of a training."""
     return int(random_state.randint(np.iinfo(np.int32).max))
-
-
-def _hidden_groups(n_rows, n_columns):
-    """Divide cells into groups at random. Return the number of the group of each."""
-    # Always the same groups, so that a search can compare its candidates.
-    random_state = np.random.RandomState(0)
-    groups = np.empty((n_rows, n_columns), dtype=np.int8)
-    for rows in row_chunks(n_rows, n_columns):
-        groups[rows] = random_state.randint(N_HIDDEN_GROUPS, size=groups[rows].shape)
-    return groups

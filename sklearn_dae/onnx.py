@@ -18,6 +18,7 @@ from skl2onnx.common.data_types import guess_tensor_type
 from sklearn.utils.validation import check_is_fitted
 
 from ._graph import ML, Graph, decode, encode, encode_cells, one_hot, stack
+from ._model import N_COLUMN_GROUPS
 from ._networks.autoencoder import DenoisingAutoencoder
 from ._networks.conv import ConvEncoder
 from ._networks.inference import n_features_out
@@ -30,7 +31,7 @@ from ._tables.codec import (
     ROW_FREEDOM,
     log_density,
 )
-from ._transformer import N_COLUMN_GROUPS, DenoisingAutoencoderTransformer
+from ._transformer import DenoisingAutoencoderTransformer
 
 __all__ = ["to_onnx"]
 
@@ -164,7 +165,7 @@ def _names(dae):
 
 def _level_kinds(dae):
     """Map the positions of categorical columns to the kind of their levels."""
-    layout = dae._layout
+    layout = dae._model.layout
     pairs = zip(layout.categorical_.tolist(), layout.levels_, strict=True)
     return {position: _kind_of_levels(levels.names) for position, levels in pairs}
 
@@ -185,7 +186,7 @@ def _kind_of_levels(levels):
 def _check_exportable(dae):
     """Raise an error if the transformer is not fitted or cannot be exported."""
     check_is_fitted(dae)
-    if dae._codec.scaling == "quantile":
+    if dae._model.codec.scaling == "quantile":
         raise ValueError(
             "ONNX has no operator for scaling='quantile'. Fit the transformer with "
             "scaling='standard', 'minmax' or None."
@@ -217,7 +218,7 @@ def _check_levels(dae):
 
 def _declare_inputs(dae):
     """List the inputs of a model of the transformer alone."""
-    layout = dae._layout
+    layout = dae._model.layout
     if not len(layout.categorical_):
         is_single = layout.dtype_ == np.float32
         element = TensorProto.FLOAT if is_single else TensorProto.DOUBLE
@@ -260,7 +261,7 @@ def _given_input(variable, n_features):
 
 def _read_columns(graph, dae, inputs):
     """Read the inputs as Columns."""
-    layout, names = dae._layout, _names(dae)
+    layout, names = dae._model.layout, _names(dae)
     kinds = _level_kinds(dae)
     if not kinds:
         for given in inputs:
@@ -357,7 +358,7 @@ def _inputs_of_network(graph, dae, columns):
     numeric = missing = None
     if columns.numbers is not None:
         missing = graph.add("IsNaN", columns.numbers)
-        numeric = _scale(graph, dae._codec, columns.numbers)
+        numeric = _scale(graph, dae._model.codec, columns.numbers)
     cells = dae.net_.module_.cells
     return encode_cells(graph, cells, numeric, columns.codes, missing)
 
@@ -376,7 +377,7 @@ def _predict(graph, dae, columns):
 
     The logits are one block for each categorical column.
     """
-    network, codec = dae.net_.module_, dae._codec
+    network, codec = dae.net_.module_, dae._model.codec
     inputs = _inputs_of_network(graph, dae, columns)
     output = decode(graph, network, encode(graph, network, inputs)[-1])
     n_numeric = len(codec.constant_)
@@ -423,7 +424,7 @@ def _observed_errors(graph, dae, columns):
         errors.append(_errors_of_numbers(graph, dae, columns.numbers, numbers))
         observed.append(graph.add("Not", graph.add("IsNaN", columns.numbers)))
     if columns.codes is not None:
-        errors.append(_errors_of_levels(graph, dae._codec, columns.codes, logits))
+        errors.append(_errors_of_levels(graph, dae._model.codec, columns.codes, logits))
         observed.append(graph.add("GreaterOrEqual", columns.codes, np.int64(0)))
     mask = graph.concat(observed)
     return mask, graph.add("Where", mask, graph.concat(errors), np.float32(0))
@@ -431,7 +432,7 @@ def _observed_errors(graph, dae, columns):
 
 def _predict_hidden(graph, dae, columns):
     """Predict as `_predict` does, each cell while its column is hidden."""
-    groups = dae._codec.column_groups(N_COLUMN_GROUPS)
+    groups = dae._model.codec.column_groups(N_COLUMN_GROUPS)
     numeric, codes = groups.numeric.numpy(), groups.codes.numpy()
     number_of = np.arange(N_COLUMN_GROUPS)[:, None, None]
     hidden = Columns(
@@ -469,12 +470,12 @@ def _by_group(graph, block, width):
 
 def _errors_of_numbers(graph, dae, numbers, predicted):
     """Compute how much less likely numbers are in their row than in their column."""
-    codec = dae._codec
+    codec = dae._model.codec
     errors = _squared_errors(graph, codec, numbers, predicted)
     of_mean = _squared_errors(graph, codec, numbers, codec.statistics_.mean)
     # The mean of large equal numbers is not exact.
     of_mean = graph.add("Where", codec.constant_, errors, of_mean)
-    in_row = _log_density(graph, errors, dae._usual_errors, ROW_FREEDOM)
+    in_row = _log_density(graph, errors, dae._model.usual.means, ROW_FREEDOM)
     in_column = _log_density(graph, of_mean, np.float64(1), COLUMN_FREEDOM)
     ratios = graph.add("Sub", in_column, in_row)
     ratios = graph.add("Clip", ratios, -LOG_MOST, LOG_MOST)
@@ -525,7 +526,7 @@ def _reconstruct(graph, dae, columns):
     names = _names(dae)
     numbers, logits = _predict(graph, dae, columns)
     if numbers is not None:
-        numbers = _round(graph, dae._layout.number_types_, numbers)
+        numbers = _round(graph, dae._model.layout.number_types_, numbers)
     if not logits:
         graph.output(numbers, "repaired")
         shape = ["n", len(names)]
@@ -540,7 +541,7 @@ def _reconstruct(graph, dae, columns):
 
 def _repaired_columns(graph, dae, numbers, logits):
     """List the position, the name and the element type of each repaired column."""
-    layout = dae._layout
+    layout = dae._model.layout
     columns = [
         (position, graph.columns(numbers, j, j + 1), TensorProto.DOUBLE)
         for j, position in enumerate(layout.numeric_)

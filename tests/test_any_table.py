@@ -319,7 +319,7 @@ def test_thousands_of_levels():
         dae = small(max_iter=1, max_categories=max_categories)
         with pytest.warns(UserWarning, match="5000 different values"):
             dae.fit(table)
-        assert len(dae._layout.levels_[0]) == n_levels
+        assert len(dae._model.layout.levels_[0]) == n_levels
         assert set(dae.reconstruct(table)["id"]) <= set(ids)
 
 

@@ -17,46 +17,60 @@ from sklearn_dae import ConvNetwork, DenoisingAutoencoderTransformer
 PACKAGE = Path(sklearn_dae.__file__).parent
 # The sub-packages and top-level files, and those that each of them may import.
 SUB_PACKAGES = {
-    "__init__": {"_compat", "_display", "_networks", "_transformer"},
+    "__init__": {"_compat", "_display", "_networks", "_transformer", "_version"},
     "_transformer": {
-        "_cells",
-        "_networks",
+        "_model",
         "_parameters",
         "_state",
         "_tables",
         "_training",
         "_warnings",
     },
-    "_state": {"_cells", "_compat", "_networks", "_tables", "_training"},
+    "_state": {
+        "_cells",
+        "_compat",
+        "_model",
+        "_networks",
+        "_tables",
+        "_training",
+        "_version",
+    },
+    "_model": {"_cells", "_networks", "_tables", "_training"},
     "_display": {"_parameters", "_tables"},
     # Public, and imported only by users: it needs onnx.
-    "onnx": {"_graph", "_networks", "_tables", "_transformer"},
+    "onnx": {"_graph", "_model", "_networks", "_tables", "_transformer"},
     "_graph": {"_networks"},
     "_training": {"_cells", "_networks"},
     "_networks": {"_cells", "_compat", "_parameters"},
     "_tables": {"_cells", "_compat", "_warnings"},
-    "_parameters": {"_cells"},
+    "_parameters": set(),
     "_cells": set(),
     "_compat": set(),
+    "_version": set(),
     "_warnings": set(),
 }
 FILES = {
-    "__init__": {"_compat", "_display", "_networks.conv", "_transformer"},
+    "__init__": {
+        "_compat", "_display", "_networks.conv", "_transformer", "_version",
+    },
     "_transformer": {
-        "_cells", "_networks.autoencoder", "_networks.contexts", "_networks.inference",
-        "_parameters", "_state", "_tables.arrays", "_tables.codec", "_tables.columns",
-        "_tables.frames", "_tables.layout", "_training.fit", "_training.net",
-        "_warnings",
+        "_model", "_parameters", "_state", "_tables.arrays", "_tables.codec",
+        "_tables.columns", "_tables.frames", "_tables.layout", "_training.fit",
+        "_training.net", "_warnings",
     },
     "_state": {
-        "_cells", "_compat", "_networks.autoencoder", "_networks.contexts",
-        "_networks.custom", "_networks.inference", "_tables.plain", "_tables.states",
-        "_training.fit", "_training.net",
+        "_cells", "_compat", "_model", "_networks.autoencoder", "_networks.contexts",
+        "_networks.custom", "_tables.plain", "_tables.states", "_training.fit",
+        "_training.net", "_version",
+    },
+    "_model": {
+        "_cells", "_networks.autoencoder", "_networks.contexts", "_networks.inference",
+        "_tables.codec", "_tables.layout", "_training.fit", "_training.net",
     },
     "_display": {"_parameters", "_tables.arrays", "_tables.frames"},
     "onnx": {
-        "_graph", "_networks.autoencoder", "_networks.conv", "_networks.inference",
-        "_tables.codec", "_transformer",
+        "_graph", "_model", "_networks.autoencoder", "_networks.conv",
+        "_networks.inference", "_tables.codec", "_transformer",
     },
     "_graph": {"_networks.autoencoder", "_networks.conv"},
     "_training.fit": {
@@ -72,7 +86,8 @@ FILES = {
     "_training.loss": {"_cells", "_networks.output"},
     "_training.steps": {"_networks.autoencoder"},
     "_networks.inference": {
-        "_cells", "_networks.autoencoder", "_networks.output", "_networks.threads",
+        "_cells", "_networks.autoencoder", "_networks.contexts", "_networks.output",
+        "_networks.threads",
     },
     "_networks.custom": {
         "_compat", "_networks.autoencoder", "_networks.dropout", "_parameters",
@@ -98,9 +113,10 @@ FILES = {
     "_tables.frames": {"_compat", "_tables.arrays", "_tables.number_types"},
     "_tables.arrays": set(),
     "_tables.number_types": set(),
-    "_parameters": {"_cells"},
+    "_parameters": set(),
     "_cells": set(),
     "_compat": set(),
+    "_version": set(),
     "_warnings": set(),
 }  # fmt: skip
 # Libraries, and the files that may import them.
@@ -113,7 +129,7 @@ LIBRARIES = {
     "torch": {
         "_cells", "_graph", "_networks.autoencoder", "_networks.contexts",
         "_networks.conv", "_networks.custom", "_networks.dropout",
-        "_networks.inference", "_networks.output", "_networks.threads", "_parameters",
+        "_networks.inference", "_networks.output", "_networks.threads",
         "_state", "_tables.arrays", "_tables.codec", "_training.batches",
         "_training.corruption", "_training.fit", "_training.loss", "_training.net",
         "_training.steps",

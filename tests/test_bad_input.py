@@ -339,7 +339,7 @@ def test_column_with_values_in_the_last_rows_only(small):
     X = np.random.default_rng(0).normal(5, 2, size=(20_000, 2))
     X[:17_000, 1] = np.nan
     dae = small(max_iter=1, hidden_layer_sizes=(), n_components=2).fit(X)
-    assert abs(dae._codec.statistics_.mean[1] - 5) < 0.2
+    assert abs(dae._model.codec.statistics_.mean[1] - 5) < 0.2
 
 
 @pytest.mark.parametrize("nullable", [True, False])

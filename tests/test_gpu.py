@@ -95,7 +95,7 @@ def test_all_tensors_of_a_pickle_are_on_the_cpu(small, table):
     held = [*tensors(state), *tensors([dict(m.state_dict()) for m in modules])]
     assert len(modules) == 1
     assert all(t.device.type == "cpu" for t in held)
-    assert not list(tensors(vars(dae._codec)))
+    assert not list(tensors(vars(dae._model.codec)))
     assert all(t.device.type == "cpu" for t in tensors(dae._progress))
 
 

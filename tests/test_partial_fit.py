@@ -11,6 +11,7 @@ from sklearn.base import clone
 from skorch.callbacks import Callback
 
 from sklearn_dae import DenoisingAutoencoderTransformer
+from sklearn_dae._model import _predict_hidden
 
 from .helpers import tiny_network
 
@@ -55,10 +56,10 @@ def test_later_calls_keep_the_columns_of_the_first_call(small, chunks):
     first = mixed(chunks[0]).assign(constant=1.0)
     other = mixed(chunks[1] * 100).assign(constant=[1.0, 2.0] * 100, kind="unseen")
     dae = small().partial_fit(first)
-    scales, names = dae._codec.statistics_, dae._layout.levels_[0].names
+    scales, names = dae._model.codec.statistics_, dae._model.layout.levels_[0].names
     dae.partial_fit(other.assign(kind=["large", "unseen"] * 100))
-    np.testing.assert_array_equal(dae._codec.statistics_, scales)
-    assert dae._layout.levels_[0].names is names
+    np.testing.assert_array_equal(dae._model.codec.statistics_, scales)
+    assert dae._model.layout.levels_[0].names is names
     assert (dae.reconstruct(other)["constant"] == 1.0).all()
 
 
@@ -157,7 +158,9 @@ def test_fit_starts_anew_and_partial_fit_continues_after_fit(small, chunks):
     dae.partial_fit(chunks[0] + 100)
     assert dae.n_iter_ == 6
     assert dae.loss_curve_[:5] == fitted.loss_curve_
-    np.testing.assert_array_equal(dae._codec.statistics_, fitted._codec.statistics_)
+    np.testing.assert_array_equal(
+        dae._model.codec.statistics_, fitted._model.codec.statistics_
+    )
     assert streamed(clone(dae).fit(X), chunks).score(X) > before
     fitted.partial_fit(chunks[0] + 100)
     np.testing.assert_array_equal(dae.transform(X), fitted.transform(X))
@@ -328,7 +331,9 @@ def test_a_pickle_holds_no_row(small, chunks):
     )
     pickled = pickle.dumps(dae)
     for chunk in chunks:
-        scaled = (chunk - dae._codec.statistics_.mean) / dae._codec.statistics_.std
+        scaled = (
+            chunk - dae._model.codec.statistics_.mean
+        ) / dae._model.codec.statistics_.std
         for rows in (chunk, chunk.astype(np.float32), scaled.astype(np.float32)):
             assert all(row[:4].tobytes() not in pickled for row in rows)
 
@@ -383,10 +388,12 @@ def test_usual_errors_of_cells_come_from_several_calls(small, chunks):
     # changes the mean over previous rows, but does not replace it.
     odd = chunks[0][:1] + np.array([900, 0, 0, 0, 0])
     after = pickle.loads(pickle.dumps(dae)).partial_fit(odd)
-    usual = dae._usual_errors, after._usual_errors
-    residual = after._codec.errors(
-        after._read(odd), *after._predict_hidden(after._read(odd))
-    )[0]
+    usual = dae._model.usual.means, after._model.usual.means
+    codec = after._model.codec
+    _, odd_table = after._read(odd)
+    residual = codec.errors(odd_table, *_predict_hidden(codec, after.net_, odd_table))[
+        0
+    ]
     n_rows = 32 * len(chunks)
     expected = (n_rows * usual[0] + residual) / (n_rows + 1)
     np.testing.assert_allclose(usual[1], expected, rtol=1e-4)

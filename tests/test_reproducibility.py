@@ -110,6 +110,6 @@ def test_pickle_holds_no_training_row_and_is_little_larger_than_the_weights(
 def test_the_template_holds_no_view_of_the_training_table(small, table):
     frame = pd.DataFrame(table, columns=list("abcde"))
     dae = small().fit(frame)
-    template = dae._layout.template_
+    template = dae._model.layout.template_
     assert len(template) == 0
     assert not np.shares_memory(template.to_numpy(), frame.to_numpy())

@@ -101,7 +101,7 @@ def test_values_of_one_place_are_summed_and_the_matrix_is_not_changed(small, cou
     before = halves.data.copy(), halves.indices.copy()
     dae, expected = small().fit(halves), small().fit(canonical)
     for ours, theirs in zip(
-        dae._codec.statistics_, expected._codec.statistics_, strict=True
+        dae._model.codec.statistics_, expected._model.codec.statistics_, strict=True
     ):
         np.testing.assert_allclose(ours, theirs)
     assert dae.loss_curve_ == expected.loss_curve_
@@ -165,7 +165,7 @@ def test_training_sees_the_cells_that_prediction_sees(small, counts, scaling, sc
     counts[:, 10:] = [50.0, -2.0]
     counts[5, 3] = np.nan
     X = sparse.csr_array(counts)
-    codec = small(scaling=scaling).fit(X)._codec
+    codec = small(scaling=scaling).fit(X)._model.codec
     table = codec.layout.read(sparse.csr_array(scale * counts))
     training = codec.encode(table).rows(slice(None)).numeric
     prediction = codec.encode(table.rows(slice(None))).numeric

@@ -246,8 +246,6 @@ class Autoencoder(nn.Module):
     # Whether several threads can compute. If not, the sizes of batches and layers are
     # not padded, so that bits may depend on the number of threads.
     uses_threads = False
-    # Predictions of rows are computed in multiples of this number of rows.
-    rows_at_once = 16
 
     def __init__(self, cells: CellsEncoder, n_components: int, representation: str):
         super().__init__()
@@ -348,8 +346,6 @@ class DenoisingAutoencoder(Autoencoder):
     """
 
     uses_threads = True
-    # Enough, because the widths of the layers are multiples of 16.
-    rows_at_once = 4
 
     def __init__(
         self,

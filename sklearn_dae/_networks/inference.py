@@ -14,10 +14,13 @@ from torch import Tensor
 
 from .._cells import Cells, row_chunks
 from .autoencoder import Autoencoder, n_missing
+from .contexts import own_settings
 from .output import expected_cells
 from .threads import MULTIPLICATIONS_OF_PREDICTION, map_in_threads, one_thread
 
 Result = TypeVar("Result")
+# Predictions are computed for multiples of this number of rows.
+ROWS_AT_ONCE = 16
 
 
 def for_chunks(
@@ -25,11 +28,11 @@ def for_chunks(
 ) -> list[Result]:
     """Call `function` for slices of rows that fit the memory for one pass.
 
-    If the work is large enough, threads share the slices. The slices do not depend on
-    the number of threads.
+    The caller's settings of PyTorch have no effect. If the work is large enough,
+    threads share the slices. The slices do not depend on the number of threads.
     """
     chunks = prediction_chunks(network, n_rows)
-    with one_thread() as n_threads:
+    with own_settings(), one_thread() as n_threads:
         n_threads = min(n_threads, len(chunks))
         if (
             n_threads > 1
@@ -134,14 +137,14 @@ def _whole_blocks(network: Autoencoder, cells: Cells) -> Iterator[Tensor]:
 
 
 def _whole_vectors(network: Autoencoder, block: Tensor) -> Tensor:
-    """Append rows of zeros to `block`, up to a multiple of 4 or 16 rows.
+    """Append rows of zeros to `block`, up to a multiple of 16 rows.
 
     PyTorch computes sigmoid, tanh and similar functions for many numbers at a time, and
-    for the remainder in another way. It also multiplies one row by a matrix in another
-    way than several rows. Without a remainder the result of a row does not depend on
-    its place.
+    for the remainder in another way. It also multiplies few rows by a matrix in another
+    way than many rows: one row everywhere, 4 or 8 rows on Intel processors. Without a
+    remainder the result of a row does not depend on its place.
     """
-    padding = n_missing(len(block), network.rows_at_once)
+    padding = n_missing(len(block), ROWS_AT_ONCE)
     if not padding:
         return block
     return torch.cat([block, block.new_zeros(padding, block.shape[1])])

@@ -158,9 +158,15 @@ class Codec:
             bounded=is_unit_range or self.scaling is None,
         )
 
-    def check_unit_range(self, statistics):
-        """Raise ValueError if numbers with these statistics scale outside [0, 1]."""
-        _, _, *ends = statistics
+    def check_unit_range(self, table=None):
+        """Raise ValueError if numbers scale outside [0, 1].
+
+        They are those of `table`, or those of `fit` if there is none.
+        """
+        is_later = table is not None
+        _, _, *ends = (
+            ColumnStatistics.of(table.numeric) if is_later else self.statistics_
+        )
         low, high = self._scale(np.vstack(ends))
         # Tolerate rounding errors of the scaling.
         outside = np.flatnonzero((low < -1e-6) | (high > 1 + 1e-6))
@@ -189,8 +195,12 @@ class Codec:
         Neighbours are often related, so that one tells more about the other than the
         rest of the row does. Returns Cells with a number for each column.
         """
+        return self.by_kind(np.arange(self.layout.n_features) % n_groups)
+
+    def by_kind(self, of_columns):
+        """Order one number for each of the user's columns as Cells of one row."""
         positions = (self.layout.numeric_, self.layout.categorical_)
-        return Cells(*(torch.from_numpy(of_kind % n_groups) for of_kind in positions))
+        return Cells(*(torch.from_numpy(of_columns[of_kind]) for of_kind in positions))
 
     def encode(self, table, order=None):
         """Convert the rows of a Table to cells. `order` selects and orders rows."""

@@ -357,12 +357,18 @@ class Layout:
     def fill(self, X, table, expected):
         """Fill the missing cells of a user's table by those of the Table `expected`.
 
-        `table` is the Table that was read from `X`. Observed cells do not change. A
+        `table` is the Table that was read from `X`. Observed cells do not change. If
+        the numbers of `expected` are sparse, they are those of the filled table. A
         DataFrame of the library of `fit` keeps its dtypes, and an array keeps its dtype
         if `fit` saw an array. Otherwise the columns get the dtypes of `fit` if these
         can hold the observed cells, or else dtypes that can.
         """
-        if not frames.is_frame(X):
+        if sparse.issparse(X) and X.dtype.kind in "iub":
+            return X.tocsr(copy=True)  # It cannot hold missing cells.
+        is_frame = frames.is_frame(X)
+        if sparse.issparse(expected.numeric) and not (self.has_template and is_frame):
+            return expected.numeric
+        if not is_frame:
             return self._fill_array(X, table, expected)
         columns = frames.columns(X)
         templates = frames.columns(self.template_) if self.has_template else columns
@@ -450,6 +456,19 @@ def read_features(X):
     # check_array refuses infinity. Its sum of huge numbers can overflow.
     with np.errstate(over="ignore", invalid="ignore"):
         return check_array(X, input_name="X", dtype=np.float32)
+
+
+def check_width(shape, n_features_out, n_components):
+    """Raise ValueError unless features of this shape can be decoded.
+
+    Other errors of the shape are left to `read_features`.
+    """
+    if len(shape) == 2 and shape[1] not in (n_features_out, n_components):
+        raise ValueError(
+            f"X has {shape[1]} features, but inverse_transform takes the "
+            f"{n_features_out} features that transform gives, or the {n_components} of "
+            f"the latent layer alone, which are the last."
+        )
 
 
 def check_decoded(first_row, numeric, probabilities):

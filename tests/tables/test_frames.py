@@ -387,7 +387,7 @@ def test_template_has_no_rows():
     table = pandas_table()
     from ..helpers import small
 
-    template = small().fit(table)._layout.template_
+    template = small().fit(table)._model.layout.template_
     assert len(template) == 0
     assert list(template.dtypes) == list(table.dtypes)
 
@@ -476,7 +476,7 @@ def test_template_keeps_neither_buffers_nor_row_labels(small):
         pd.MultiIndex.from_product([["secret"], range(N)]), axis="index"
     )
     dae = small().fit(table)
-    template = dae._layout.template_
+    template = dae._model.layout.template_
     assert list(template.dtypes) == list(table.dtypes)
     assert b"secret" not in pickle.dumps(dae)
     buffers = template["arrow_text"].array._pa_array.nbytes
@@ -584,7 +584,7 @@ def test_masks_and_names_of_numpy_in_parameters(small, dtype):
     mask = [dtype(True), dtype(False)]
     for categorical_features in (mask, np.array(mask), [np.str_("a")], [np.int64(0)]):
         dae = small(max_iter=1, categorical_features=categorical_features).fit(table)
-        assert dae._layout.categorical_.tolist() == [0]
+        assert dae._model.layout.categorical_.tolist() == [0]
 
 
 COMPLEX_COLUMNS = {

@@ -67,7 +67,7 @@ def test_booleans_are_numbers_without_categorical_features(small):
     )
     for frame in frames:
         dae = small(categorical_features=None).fit(frame)
-        assert dae._layout.numeric_.tolist() == [0, 1]
+        assert dae._model.layout.numeric_.tolist() == [0, 1]
         assert list(dae.impute(frame).dtypes) == list(frame.dtypes)
 
 
