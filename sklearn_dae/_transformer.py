@@ -13,14 +13,10 @@ from sklearn.base import (
 )
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.model_selection import train_test_split
-from sklearn.utils import check_array, check_random_state
+from sklearn.utils import check_random_state
 from sklearn.utils._param_validation import Interval, RealNotInt, StrOptions
 from sklearn.utils.metaestimators import available_if
-from sklearn.utils.validation import (
-    _check_feature_names_in,
-    check_is_fitted,
-    validate_data,
-)
+from sklearn.utils.validation import _check_feature_names_in, check_is_fitted
 
 from ._model import encode_training_data, fit_model
 from ._parameters import (
@@ -30,7 +26,6 @@ from ._parameters import (
     check_partial_fit,
     check_validation_fraction,
     check_validation_rows,
-    find_categorical,
     positive_integers,
     resolve_batch_size,
     resolve_bounds,
@@ -38,22 +33,13 @@ from ._parameters import (
     resolve_noises,
 )
 from ._state import from_state, to_state, warn_of_versions
-from ._tables.arrays import as_array, holds_objects
 from ._tables.codec import Codec
-from ._tables.columns import check_numbers, names_and_kinds
-from ._tables.frames import (
-    check_container,
-    index_of,
-    is_frame,
-    is_plain_numbers,
-)
+from ._tables.frames import check_container, index_of
 from ._tables.layout import Layout, check_width, read_features
 from ._training.fit import check_device
 from ._training.net import TrainingParameters, check_callbacks
+from ._validation import read_columns, read_table, snapshot
 from ._warnings import warn_user
-
-# Arrays of these dtypes are not converted.
-ARRAY_DTYPES = (np.dtype(np.float64), np.dtype(np.float32))
 
 
 class DenoisingAutoencoderTransformer(TransformerMixin, BaseEstimator):
@@ -564,7 +550,7 @@ class DenoisingAutoencoderTransformer(TransformerMixin, BaseEstimator):
         FloatingPointError
             If training diverges, so that the loss is not finite.
         """
-        fitted = self._snapshot()
+        fitted = snapshot(self)
         fitted._fit(X, X_val)
         self.__dict__ = vars(fitted)
         return self
@@ -629,7 +615,7 @@ class DenoisingAutoencoderTransformer(TransformerMixin, BaseEstimator):
             If Ctrl-C is pressed during training. As after any error, the transformer is
             the same as before the call.
         """
-        fitted = self._snapshot()
+        fitted = snapshot(self)
         fitted._partial_fit(X)
         self.__dict__ = vars(fitted)
         return self
@@ -853,23 +839,12 @@ class DenoisingAutoencoderTransformer(TransformerMixin, BaseEstimator):
 
     def __getstate__(self):
         """Return arrays and plain values, from which the transformer is made again."""
-        return to_state(self._snapshot())
+        return to_state(snapshot(self))
 
     def __setstate__(self, state):
         attributes, versions = from_state(state, type(self))
         warn_of_versions(versions, type(self).__name__)
         self.__dict__ = attributes
-
-    def _snapshot(self):
-        """Return a shallow copy of the transformer.
-
-        `fit` sets the attributes of such a copy. Then one assignment passes them all to
-        the transformer. So an error changes nothing, and no other thread sees the
-        attributes of two fits.
-        """
-        snapshot = object.__new__(type(self))
-        snapshot.__dict__ = vars(self).copy()
-        return snapshot
 
     def _fit(self, X, X_val):
         self._check_parameters()
@@ -933,7 +908,7 @@ class DenoisingAutoencoderTransformer(TransformerMixin, BaseEstimator):
         if previous is not None:
             codec, (_, table) = previous.codec, self._read(X, min_samples=min_rows)
         else:
-            validated, is_categorical = self._validate_columns(X)
+            validated, is_categorical = read_columns(self, X, self.categorical_features)
             layout = Layout(self.min_frequency, self.max_categories)
             table = layout.fit(validated, is_categorical, X)
             codec = Codec(layout, self.scaling).fit(table, random_state)
@@ -964,83 +939,18 @@ class DenoisingAutoencoderTransformer(TransformerMixin, BaseEstimator):
         )
         return split, None
 
-    def _validate_columns(self, X):
-        """Return the validated training table and the mask of categorical columns."""
-        check_container(X)
-        categorical_features = self.categorical_features
-        if not is_frame(X):
-            X = as_array(X)
-            if isinstance(categorical_features, (str, type(None))):
-                X = self._validate(X, False, reset=True, min_samples=2)
-                return X, find_categorical(categorical_features, X.shape[1], None, [])
-            X = check_array(X, accept_sparse="csr", dtype=None, ensure_all_finite=False)
-        names, kinds = names_and_kinds(X)
-        is_categorical = find_categorical(
-            categorical_features, X.shape[1], names, kinds
-        )
-        check_numbers(X, names, kinds, is_categorical)
-        X = self._validate(X, is_categorical.any(), reset=True, min_samples=2)
-        return X, is_categorical
-
-    def _validate(self, X, has_categories, *, reset=False, min_samples=1):
-        """Return `X` as a DataFrame or array, of floats if there are no categories."""
-        if is_frame(X) and (has_categories or not is_plain_numbers(X)):
-            if len(X) < min_samples:
-                raise ValueError(
-                    f"Found a table with {len(X)} sample(s) while a minimum of "
-                    f"{min_samples} is required by {type(self).__name__}."
-                )
-            validate_data(self, X, reset=reset, skip_check_array=True)
-            return X
-        if not reset and self._is_valid_array(X, min_samples):
-            return X
-        # Layout.read converts objects and checks for infinity. It names the column.
-        stays = has_categories or holds_objects(X)
-        return validate_data(
-            self,
-            X,
-            reset=reset,
-            accept_sparse=False if has_categories else "csr",
-            dtype=None if stays else ARRAY_DTYPES,
-            ensure_all_finite=False,
-            ensure_min_samples=min_samples,
-        )
-
-    def _is_valid_array(self, X, min_samples):
-        """Tell whether `X` is an array that `validate_data` would return unchanged.
-
-        For one row, `validate_data` takes as long as the layers of the network.
-        """
-        return (
-            type(X) is np.ndarray
-            and X.dtype in ARRAY_DTYPES
-            and X.ndim == 2
-            and X.shape[1] == self.n_features_in_
-            and len(X) >= min_samples
-            and not hasattr(self, "feature_names_in_")
-        )
-
     def _read(self, X, min_samples=1):
         """Return the fitted Model, and the validated Table of a user's `X`."""
         check_is_fitted(self)
         # Another thread may fit the transformer during the validation.
-        fitted = self._snapshot()
-        return fitted._model, fitted._read_with(fitted._model.layout, X, min_samples)
-
-    def _read_with(self, layout, X, min_samples=1):
-        """Return the validated Table of a user's `X`."""
-        check_container(X)
-        has_categories = len(layout.categorical_) > 0
-        X = X if is_frame(X) else as_array(X)
-        X = self._validate(X, has_categories, min_samples=min_samples)
-        table = layout.read(X)
-        layout.check_levels(X, table)
-        return table
+        fitted = snapshot(self)
+        model = fitted._model
+        return model, read_table(fitted, model.layout, X, min_samples)
 
     def _read_val(self, X_val, codec):
         """Return the validated Table of the validation rows."""
         try:
-            table = self._read_with(codec.layout, X_val)
+            table = read_table(self, codec.layout, X_val)
             if self.loss == "log_loss":
                 codec.check_unit_range(table)
         except (TypeError, ValueError) as error:

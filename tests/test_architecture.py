@@ -19,25 +19,14 @@ PACKAGE = Path(sklearn_dae.__file__).parent
 SUB_PACKAGES = {
     "__init__": {"_compat", "_display", "_networks", "_transformer", "_version"},
     "_transformer": {
-        "_model",
-        "_parameters",
-        "_state",
-        "_tables",
-        "_training",
+        "_model", "_parameters", "_state", "_tables", "_training", "_validation",
         "_warnings",
     },
     "_state": {
-        "_cells",
-        "_compat",
-        "_model",
-        "_networks",
-        "_tables",
-        "_training",
-        "_version",
+        "_cells", "_compat", "_model", "_networks", "_tables", "_training", "_version",
     },
     "_model": {"_cells", "_networks", "_tables", "_training"},
     "_display": {"_parameters", "_tables"},
-    # Public, and imported only by users: it needs onnx.
     "onnx": {"_graph", "_model", "_networks", "_tables", "_transformer"},
     "_graph": {"_networks"},
     "_training": {"_cells", "_networks"},
@@ -48,15 +37,13 @@ SUB_PACKAGES = {
     "_compat": set(),
     "_version": set(),
     "_warnings": set(),
-}
+    "_validation": {"_parameters", "_tables"},
+}  # fmt: skip
 FILES = {
-    "__init__": {
-        "_compat", "_display", "_networks.conv", "_transformer", "_version",
-    },
+    "__init__": {"_compat", "_display", "_networks.conv", "_transformer", "_version"},
     "_transformer": {
-        "_model", "_parameters", "_state", "_tables.arrays", "_tables.codec",
-        "_tables.columns", "_tables.frames", "_tables.layout", "_training.fit",
-        "_training.net", "_warnings",
+        "_model", "_parameters", "_state", "_tables.codec", "_tables.frames",
+        "_tables.layout", "_training.fit", "_training.net", "_validation", "_warnings",
     },
     "_state": {
         "_cells", "_compat", "_model", "_networks.autoencoder", "_networks.contexts",
@@ -118,21 +105,24 @@ FILES = {
     "_compat": set(),
     "_version": set(),
     "_warnings": set(),
+    "_validation": {
+        "_parameters", "_tables.arrays", "_tables.columns", "_tables.frames",
+        "_tables.layout",
+    },
 }  # fmt: skip
 # Libraries, and the files that may import them.
 LIBRARIES = {
     "skorch": {"_training.net"},
     "sklearn": {
-        "_display", "_networks.conv", "_tables.codec", "_tables.columns",
-        "_state", "_tables.layout", "_transformer", "onnx",
+        "_display", "_networks.conv", "_state", "_tables.codec", "_tables.columns",
+        "_tables.layout", "_transformer", "_validation", "onnx",
     },
     "torch": {
         "_cells", "_graph", "_networks.autoencoder", "_networks.contexts",
         "_networks.conv", "_networks.custom", "_networks.dropout",
-        "_networks.inference", "_networks.output", "_networks.threads",
-        "_state", "_tables.arrays", "_tables.codec", "_training.batches",
-        "_training.corruption", "_training.fit", "_training.loss", "_training.net",
-        "_training.steps",
+        "_networks.inference", "_networks.output", "_networks.threads", "_state",
+        "_tables.arrays", "_tables.codec", "_training.batches", "_training.corruption",
+        "_training.fit", "_training.loss", "_training.net", "_training.steps",
     },
     "pandas": set(),
     "polars": set(),

@@ -402,7 +402,7 @@ def test_an_unknown_format_is_refused_by_name(table):
     [
         ("parameters", "of_the_future", "unknown parameters ..of_the_future"),
         ("other", "transform", "'transform' among other attributes"),
-        ("other", "_snapshot", "'_snapshot' among other attributes"),
+        ("other", "_read", "'_read' among other attributes"),
         ("other", "net_", "'net_' among other attributes"),
     ],
 )
