@@ -48,7 +48,8 @@ def read_columns(
     names, kinds = names_and_kinds(X)
     is_categorical = find_categorical(categorical_features, X.shape[1], names, kinds)
     check_numbers(X, names, kinds, is_categorical)
-    X = _validate(estimator, X, is_categorical.any(), reset=True, min_samples=2)
+    has_categories = bool(is_categorical.any())
+    X = _validate(estimator, X, has_categories, reset=True, min_samples=2)
     return X, is_categorical
 
 
