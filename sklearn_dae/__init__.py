@@ -2,6 +2,7 @@
 
 # First, since it checks the versions of the libraries.
 from . import _compat  # noqa: F401
+from ._detector import DenoisingOutlierDetector
 from ._display import (
     CellErrorsDisplay,
     FeaturesDisplay,
@@ -18,6 +19,7 @@ __all__ = [
     "CellErrorsDisplay",
     "ConvNetwork",
     "DenoisingAutoencoderTransformer",
+    "DenoisingOutlierDetector",
     "FeaturesDisplay",
     "LossCurveDisplay",
     "NoiseFactorDisplay",

@@ -7,11 +7,13 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import numpy as np
+import torch
 from scipy import sparse
 
 from ._cells import Cells, SparseCells, row_chunks
 from ._networks.autoencoder import Autoencoder
 from ._networks.contexts import own_settings
+from ._networks.folds import fold_of_cells
 from ._networks.inference import (
     decode,
     for_chunks,
@@ -21,7 +23,10 @@ from ._networks.inference import (
     prediction_chunks,
     write_features,
 )
+from ._networks.surprise import CellSurprise, row_score
+from ._parameters import PARTS
 from ._tables.codec import Codec
+from ._tables.columns import MISSING
 from ._tables.layout import Layout, Table, check_decoded
 from ._training.fit import Progress, fit_net
 from ._training.net import AutoencoderNet, History, TrainingParameters
@@ -30,32 +35,60 @@ from ._training.net import AutoencoderNet, History, TrainingParameters
 N_HIDDEN_GROUPS = 5
 # Cells are predicted from the rest of their row while a tenth of the columns is hidden.
 N_COLUMN_GROUPS = 10
-# Largest number of rows, and of their cells, from which a fit learns the usual errors
-# of hidden cells. A call of `partial_fit` takes a share of its rows, but not too few.
-USUAL_ROWS, USUAL_CELLS = 1000, 2**18
-USUAL_SHARE, FEWEST_USUAL_ROWS = 1 / 100, 32
-# The smallest usual error, in units of the variance. Otherwise tiny errors of a column
-# that others determine would count as anomalies.
-LEAST_USUAL_ERROR = 0.01
+# Largest number of rows, and of their cells, of a calibration. Calls of `partial_fit`
+# take a share of their rows, but not too few.
+CALIBRATION_ROWS, CALIBRATION_CELLS = 1000, 2**18
+CALIBRATION_SHARE, FEWEST_CALIBRATION_ROWS = 1 / 100, 32
+# The smallest scale of errors, in standard deviations. Otherwise tiny errors would be
+# surprising in a column that others determine.
+LEAST_RESIDUAL = 0.01
+QUARTILES = (0.25, 0.5, 0.75)
+# Quartiles of a normal distribution are this far from each other, in units of its
+# standard deviation.
+QUARTILE_DISTANCE = 1.349
 
 
-class UsualErrors(NamedTuple):
-    """Errors that are usual when numbers are predicted from the rest of their row.
+class Calibration(NamedTuple):
+    """What is usual in each column, measured on rows of the fit.
+
+    Numbers are in standard deviations from the mean of their column.
 
     Attributes
     ----------
-    means : ndarray of shape (n_numeric,), float64
-        Mean squared error of each numeric column, in units of its variance.
-    counts : ndarray of shape (n_numeric,), int64
-        Number of cells that the means were computed from.
+    center, spread : ndarray of shape (n_numeric,), float64
+        Median, and scale of the distances from it.
+    squared_error : ndarray of shape (2, n_numeric), float64
+        Mean squared errors of predictions from the rest of the row, and of those from
+        the whole row.
+    usual : ndarray of shape (2, n_numeric + n_categorical), float64
+        Mean surprise of the cells, in their column and in their row.
+    counts : ndarray of shape (n_numeric + n_categorical,), int64
+        Number of cells that were measured.
     """
 
-    means: np.ndarray
+    center: np.ndarray
+    spread: np.ndarray
+    squared_error: np.ndarray
+    usual: np.ndarray
     counts: np.ndarray
+
+    def merge(self, before: Calibration) -> Calibration:
+        """Combine it with that of previous rows, up to `CALIBRATION_ROWS` in total."""
+        n_before = np.minimum(before.counts, CALIBRATION_ROWS - self.counts.max())
+        total = n_before + self.counts
+        weight = self.counts / np.maximum(total, 1)
+        of_numbers = weight[: len(self.center)]
+        return Calibration(
+            _between(before.center, self.center, of_numbers),
+            _between(before.spread, self.spread, of_numbers),
+            _between(before.squared_error, self.squared_error, of_numbers),
+            _between(before.usual, self.usual, weight),
+            total,
+        )
 
 
 class TrainingData(NamedTuple):
-    """Rows of a fit: those of training and validation, and a sample for the errors."""
+    """Rows of a fit: those of training, of validation, and of the calibration."""
 
     train: Cells | SparseCells
     valid: Cells | SparseCells | None
@@ -64,7 +97,7 @@ class TrainingData(NamedTuple):
 
 @dataclass(frozen=True)
 class Model:
-    """What one fit has learned: the columns, the network and its usual errors.
+    """What one fit has learned: the columns, the network and its calibration.
 
     A model does not change. So a method that reads it once sees one fit, also if
     another thread fits the estimator again.
@@ -75,13 +108,14 @@ class Model:
         The columns and their scales.
     net : AutoencoderNet
         The trained net.
-    usual : UsualErrors
-        By these, `score_samples` and `cell_errors` judge numbers.
+    calibration : Calibration or None
+        By this, `score_samples` and `cell_errors` judge cells. None in models that an
+        earlier version saved.
     """
 
     codec: Codec
     net: AutoencoderNet
-    usual: UsualErrors
+    calibration: Calibration | None
 
     @property
     def layout(self) -> Layout:
@@ -189,58 +223,77 @@ class Model:
         return 1.0 - float(error / baseline) if baseline else 0.0
 
     def score_samples(self, table: Table) -> np.ndarray:
-        """Compute how normal rows are, from the errors of their cells."""
-        scores = np.empty(len(table), dtype=np.float32)
+        """Compute how normal rows are."""
+        surprise = self._surprise()
+
+        def score(rows: slice) -> np.ndarray:
+            of_cells = surprise_of(self.codec, self.net, surprise, table.rows(rows))
+            return row_score(of_cells[1]).numpy()
+
+        return np.concatenate(for_chunks(self.network, len(table), score))
+
+    def cell_surprise(self, table: Table) -> np.ndarray:
+        """Compute how surprising cells are: in their column, and in their row.
+
+        Returns
+        -------
+        surprise : ndarray of shape (n_rows, n_features, 2), float32
+            In the order of the user's columns. NaN where a cell is missing.
+        """
+        shape = (len(table), self.layout.n_features, 2)
+        surprise, module = np.empty(shape, dtype=np.float32), self._surprise()
+        order = np.concatenate([self.layout.numeric_, self.layout.categorical_])
 
         def write(rows: slice) -> None:
-            roots = np.sqrt(self._cell_errors(table.rows(rows)))
-            known = ~np.isnan(roots)
-            # A row without any observed cell gets the score of a neutral cell.
-            total = np.where(known.any(axis=1), np.nansum(roots, axis=1), 1.0)
-            # Subtracting from 0 avoids -0.0.
-            scores[rows] = 0 - 2 * np.log(total / np.maximum(known.sum(axis=1), 1))
+            of_cells = surprise_of(self.codec, self.net, module, table.rows(rows))
+            surprise[rows, order] = of_cells.permute(1, 2, 0).numpy()
 
         for_chunks(self.network, len(table), write)
-        return scores
+        return surprise
 
-    def cell_errors(self, table: Table) -> np.ndarray:
-        """Compute how much less likely cells are in their row than in their column."""
-        errors = np.empty((len(table), self.layout.n_features), dtype=np.float32)
-
-        def write(rows: slice) -> None:
-            errors[rows] = self._cell_errors(table.rows(rows))
-
-        for_chunks(self.network, len(table), write)
-        return errors
-
-    def _cell_errors(self, table: Table) -> np.ndarray:
-        predicted = _predict_hidden(self.codec, self.net, table)
-        return self.codec.unlikeliness(table, *predicted, self.usual.means)
+    def _surprise(self) -> CellSurprise:
+        if self.calibration is None:
+            raise ValueError(
+                "score_samples and cell_errors cannot be computed, because an earlier "
+                "version of sklearn_dae saved this transformer. It knew another "
+                "measure of errors. Call fit again, and save the transformer."
+            )
+        return make_surprise(self.codec, self.calibration)
 
 
 @own_settings()
 def encode_training_data(
     codec: Codec,
     table: Table,
-    split: tuple[np.ndarray, np.ndarray] | None = None,
-    valid: Table | None = None,
+    train: np.ndarray | None = None,
+    valid: np.ndarray | Table | None = None,
+    calibration: np.ndarray | None = None,
     incremental: bool = False,
 ) -> TrainingData:
-    """Encode the rows of a fit, and select those from which to learn usual errors.
+    """Encode the rows of a fit, and select those of its calibration.
 
-    The validation rows are the second part of the `split` of rows, or those of `valid`.
+    Parameters
+    ----------
+    train, calibration : ndarray of int or None
+        Positions of the rows of `table` to learn, and of those from which to select the
+        rows of the calibration. None means all rows.
+    valid : ndarray of int, Table or None
+        Positions of validation rows, or a table of them.
+    incremental : bool
+        Whether the rows are those of a call of `partial_fit`.
     """
-    train_rows, valid_rows = split or (None, None)
     valid_cells = None
-    if valid is not None:
+    if isinstance(valid, Table):
         valid_cells = codec.encode(valid)
-    elif valid_rows is not None:
-        valid_cells = codec.encode(table, valid_rows)
-    most = min(USUAL_ROWS, 1 + USUAL_CELLS // codec.layout.n_features)
-    share = USUAL_SHARE if incremental else 1.0
-    n_sampled = min(most, max(FEWEST_USUAL_ROWS, int(share * len(table))))
-    train = codec.encode(table, train_rows)
-    return TrainingData(train, valid_cells, table.sample(n_sampled))
+    elif valid is not None:
+        valid_cells = codec.encode(table, valid)
+    if calibration is None or not len(calibration):
+        calibration = np.arange(len(table))
+    most = min(CALIBRATION_ROWS, 1 + CALIBRATION_CELLS // codec.layout.n_features)
+    share = CALIBRATION_SHARE if incremental else 1.0
+    n_rows = min(most, max(FEWEST_CALIBRATION_ROWS, int(share * len(calibration))))
+    sample = table.sample(n_rows, calibration)
+    return TrainingData(codec.encode(table, train), valid_cells, sample)
 
 
 @own_settings()
@@ -268,34 +321,98 @@ def fit_model(
         previous.net if previous else None,
         progress,
     )
-    before = previous.usual if previous and parameters.incremental else None
-    usual = learn_usual_errors(codec, net, sample, before)
-    return Model(codec, net, usual), history, progress
+    calibration = calibrate(codec, net, sample)
+    if parameters.incremental and previous and previous.calibration:
+        calibration = calibration.merge(previous.calibration)
+    return Model(codec, net, calibration), history, progress
 
 
-def learn_usual_errors(
-    codec: Codec, net: AutoencoderNet, sample: Table, before: UsualErrors | None = None
-) -> UsualErrors:
-    """Learn the usual errors from a sample of rows.
+def find_folds(codec: Codec, table: Table, n_folds: int) -> np.ndarray:
+    """Compute the number of the fold of each row."""
+    folds = np.empty(len(table), dtype=np.int64)
+    with own_settings():
+        for rows in row_chunks(len(table), codec.layout.n_features):
+            numeric, codes = codec.encode(table.rows(rows))
+            folds[rows] = fold_of_cells(numeric, codes, n_folds).numpy()
+    return folds
 
-    Rows of previous calls count, too, up to `USUAL_ROWS` in total. `before` holds their
-    errors.
+
+def calibrate(codec: Codec, net: AutoencoderNet, sample: Table) -> Calibration:
+    """Measure what is usual in each column, on a sample of rows."""
+
+    def arrays(rows: slice) -> list[np.ndarray]:
+        return _for_surprise(codec, net, sample.rows(rows))
+
+    parts = zip(*for_chunks(net.module_, len(sample), arrays), strict=True)
+    # The rows are the last axis but one of all arrays.
+    numbers, predicted, ranks, probabilities = (np.concatenate(p, -2) for p in parts)
+    counts = np.concatenate([(~np.isnan(numbers)).sum(0), (ranks != MISSING).sum(0)])
+    nothing = np.zeros((2, len(counts)))
+    found = Calibration(*_calibrate_numbers(numbers, predicted), nothing, counts)
+    with own_settings():
+        surprise = make_surprise(codec, found)(
+            *map(torch.from_numpy, (numbers, predicted, ranks, probabilities))
+        )
+    total = surprise.nan_to_num().sum(1).numpy()
+    return found._replace(usual=total / np.maximum(counts, 1))
+
+
+def _calibrate_numbers(
+    numbers: np.ndarray, predicted: np.ndarray
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Measure the centers, the spreads and the squared errors of numeric columns."""
+    known = ~np.isnan(numbers).all(axis=0)
+    center, spread = np.zeros(len(known)), np.ones(len(known))
+    squared_error = np.ones((2, len(known)))
+    if known.any():
+        numbers, predicted = numbers[:, known], predicted[..., known]
+        low, center[known], high = np.nanquantile(numbers, QUARTILES, axis=0)
+        distance = (high - low) / QUARTILE_DISTANCE
+        # The geometric mean of a robust scale and the standard deviation, which is 1.
+        spread[known] = np.where(distance > 0, np.sqrt(distance), 1.0)
+        squared_error[:, known] = np.nanmean(np.square(numbers - predicted), axis=1)
+    return center, spread, squared_error
+
+
+def errors_of(surprise: np.ndarray, part: str) -> np.ndarray:
+    """Compute the errors of cells from their surprise of shape (..., 2).
+
+    A cell that is less surprising than usual has the error 0. `part` is that of
+    `cell_errors`.
     """
+    errors = np.maximum(surprise, 0)
+    return errors.sum(axis=-1) if part == "both" else errors[..., PARTS.index(part)]
 
-    def sums(rows: slice) -> np.ndarray:
-        chunk = sample.rows(rows)
-        errors = codec.errors(chunk, *_predict_hidden(codec, net, chunk))
-        errors = errors[:, codec.layout.numeric_]
-        observed = (~np.isnan(errors)).sum(axis=0)
-        return np.stack([observed, np.nansum(errors, axis=0, dtype=np.float64)])
 
-    counts, totals = np.sum(for_chunks(net.module_, len(sample), sums), axis=0)
-    if before is not None:
-        n_before = np.minimum(before.counts, USUAL_ROWS - len(sample))
-        totals = totals + n_before * before.means
-        counts = counts + n_before
-    means = np.maximum(totals / np.maximum(counts, 1), LEAST_USUAL_ERROR)
-    return UsualErrors(np.where(counts > 0, means, 1.0), counts.astype(np.int64))
+def make_surprise(codec: Codec, calibration: Calibration) -> CellSurprise:
+    """Make the module that computes how surprising cells are."""
+    arrays = {
+        "center": calibration.center,
+        "spread": calibration.spread,
+        "residual": np.maximum(np.sqrt(calibration.squared_error), LEAST_RESIDUAL),
+        "usual": calibration.usual,
+    }
+    arrays |= codec.level_tables()
+    return CellSurprise(**{name: torch.from_numpy(x) for name, x in arrays.items()})
+
+
+def surprise_of(
+    codec: Codec, net: AutoencoderNet, surprise: CellSurprise, table: Table
+) -> torch.Tensor:
+    """Compute how surprising the cells of a chunk are, in the order of the cells."""
+    return surprise(*map(torch.from_numpy, _for_surprise(codec, net, table)))
+
+
+def _for_surprise(codec: Codec, net: AutoencoderNet, table: Table) -> list[np.ndarray]:
+    """List what `CellSurprise` takes for a chunk of rows."""
+    hidden, probabilities = _predict_hidden(codec, net, table)
+    whole, _ = _predict(codec, net, table)
+    return [
+        codec.standardize(table.numeric),
+        np.stack([codec.predicted(hidden), codec.predicted(whole)]),
+        table.codes,
+        probabilities,
+    ]
 
 
 def _predict(
@@ -311,6 +428,11 @@ def _predict_hidden(
     """Predict as `_predict` does, each cell from the rest of its row."""
     groups, cells = codec.column_groups(N_COLUMN_GROUPS), codec.encode(table)
     return predict_hidden_cells(net.module_, net.criterion__loss, cells, groups)
+
+
+def _between(low: np.ndarray, high: np.ndarray, weight: np.ndarray) -> np.ndarray:
+    """Interpolate from `low`, at a weight of 0, to `high`, at 1."""
+    return low + (high - low) * weight
 
 
 def _hidden_groups(n_rows: int, n_columns: int) -> np.ndarray:

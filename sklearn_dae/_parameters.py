@@ -8,7 +8,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping, Sequence
 from inspect import Signature, signature
-from numbers import Integral
+from numbers import Integral, Real
 from typing import Any
 
 import numpy as np
@@ -18,6 +18,8 @@ NOISE_NAMES = ("swap", "masking", "zero", "salt_and_pepper", "gaussian")
 PROBABILITIES = ("swap", "masking", "zero", "salt_and_pepper")
 # Names of the activation functions of dense layers.
 ACTIVATION_NAMES = ("identity", "logistic", "tanh", "relu", "gelu", "silu")
+# Parts of the error of a cell, besides "both".
+PARTS = ("column", "row")
 # Number of weight updates with `max_iter="auto"`: a quarter of the rows, within these
 # bounds. More updates do not improve the features of small tables.
 ROWS_OF_UPDATE = 4
@@ -71,6 +73,19 @@ def check_loss(loss: str, scaling: str | None) -> None:
             f"not give. Set scaling='minmax', or scaling=None if all values are "
             f"already in [0, 1]."
         )
+
+
+def check_part(part: Any) -> None:
+    """Raise ValueError unless cells have such an error."""
+    if part not in ("both", *PARTS):
+        raise ValueError(f"'part' must be 'both', 'column' or 'row'. Got {part!r}.")
+
+
+def check_threshold(threshold: Any) -> None:
+    """Raise ValueError unless the threshold is a positive number."""
+    is_number = isinstance(threshold, Real) and not isinstance(threshold, bool)
+    if not (is_number and threshold > 0):
+        raise ValueError(f"'threshold' must be a number above 0. Got {threshold!r}.")
 
 
 def check_partial_fit(loss: str, previous_loss: str) -> None:

@@ -17,7 +17,7 @@ from sklearn.exceptions import InconsistentVersionWarning
 
 from ._cells import Cells
 from ._compat import as_tuple
-from ._model import Model, UsualErrors
+from ._model import Calibration, Model
 from ._networks.autoencoder import ACTIVATIONS, DenoisingAutoencoder, Dense
 from ._networks.contexts import own_settings
 from ._networks.custom import CustomAutoencoder
@@ -34,7 +34,8 @@ from ._version import __version__
 
 # The format of the state. Raise it when older versions cannot read the state, and keep
 # reading the older formats.
-FORMAT = 1
+FORMAT = 2
+READABLE = (1, 2)
 VERSIONS = {"sklearn_dae": __version__, "scikit-learn": sklearn.__version__}
 REPRESENTATIONS = ("stack", "latent")
 LOSSES = ("squared_error", "absolute_error", "log_loss")
@@ -93,6 +94,8 @@ def from_state(state, kind):
         attributes = _parameters(state["parameters"], kind)
         attributes |= _others(state["other"], kind)
         if state["fitted"] is not None:
+            if state["format"] == 1:
+                _upgrade(state["fitted"])
             with own_settings():
                 attributes |= _fitted_attributes(state["fitted"])
     except Exception as error:  # A state that was changed may contain anything.
@@ -113,13 +116,23 @@ def _check_format(state):
             f"skops from a transformer of sklearn_dae 0.1 or later."
         )
     # Comparing any other object could do anything.
-    if type(state["format"]) is not int or state["format"] != FORMAT:
+    if type(state["format"]) is not int or state["format"] not in READABLE:
         raise ValueError(
             f"The transformer was saved in the format {state['format']!r} by the "
             f"versions {state['versions']!r}, but sklearn_dae "
-            f"{__version__} reads the format {FORMAT} only. Upgrade "
+            f"{__version__} reads the formats {READABLE} only. Upgrade "
             f"sklearn_dae, or save the transformer with this version."
         )
+
+
+def _upgrade(state):
+    """Change what `fit` has learned from format 1 to format 2.
+
+    The cells of levels were not counted, and errors had another measure.
+    """
+    state["calibration"] = None
+    for levels in state["layout"]["levels"]:
+        levels["counts"] = None
 
 
 def _parameters(given, kind):
@@ -148,8 +161,7 @@ def _fitted_state(dae):
         "losses": np.array(dae.loss_curve_, dtype=np.float64),
         "validation_losses": np.array(dae.validation_loss_curve_, dtype=np.float64),
         "best_loss": dae.best_loss_,
-        "usual_errors": model.usual.means,
-        "usual_counts": model.usual.counts,
+        "calibration": model.calibration and model.calibration._asdict(),
         "progress": dae._progress and _state_of_progress(dae._progress, model.network),
     }
 
@@ -158,14 +170,14 @@ def _fitted_attributes(state):
     layout = layout_of_state(state["layout"])
     net = _net_of_state(state["net"], layout)
     losses = array(state["losses"], np.float64, None).tolist()
-    n_numeric = len(layout.numeric_)
-    usual = UsualErrors(
-        array(state["usual_errors"], np.float64, n_numeric),
-        array(state["usual_counts"], np.int64, n_numeric),
-    )
+    calibration = state["calibration"]
+    if calibration is not None:
+        calibration = _calibration_of_state(calibration, layout)
+        are_counted = all(levels.counts is not None for levels in layout.levels_)
+        ensure(are_counted, "no counts of levels")
     attributes = {
         "n_features_in_": layout.n_features,
-        "_model": Model(codec_of_state(state["codec"], layout), net, usual),
+        "_model": Model(codec_of_state(state["codec"], layout), net, calibration),
         "net_": net,
         "_progress": state["progress"]
         and _progress_of_state(state["progress"], net.module_),
@@ -181,6 +193,17 @@ def _fitted_attributes(state):
         names[:] = [typed(name, str) for name in typed(unpack(state["names"]), list)]
         attributes["feature_names_in_"] = names
     return attributes
+
+
+def _calibration_of_state(state, layout):
+    n_numeric, n_features = len(layout.numeric_), layout.n_features
+    return Calibration(
+        array(state["center"], np.float64, n_numeric),
+        array(state["spread"], np.float64, n_numeric),
+        array(state["squared_error"], np.float64, 2, n_numeric),
+        array(state["usual"], np.float64, 2, n_features),
+        array(state["counts"], np.int64, n_features),
+    )
 
 
 def _state_of_net(net):

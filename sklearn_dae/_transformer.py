@@ -18,11 +18,12 @@ from sklearn.utils._param_validation import Interval, RealNotInt, StrOptions
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import _check_feature_names_in, check_is_fitted
 
-from ._model import encode_training_data, fit_model
+from ._model import encode_training_data, errors_of, fit_model
 from ._parameters import (
     ACTIVATION_NAMES,
     NOISE_NAMES,
     check_loss,
+    check_part,
     check_partial_fit,
     check_validation_fraction,
     check_validation_rows,
@@ -746,53 +747,65 @@ class DenoisingAutoencoderTransformer(TransformerMixin, BaseEstimator):
         return model.score(table)
 
     def score_samples(self, X):
-        """Score how normal rows are, by the errors of their cells.
+        """Score how normal rows are: how likely their cells are, given the other cells.
 
-        Each cell is hidden and predicted from the rest of its row, as in `cell_errors`.
+        The detector :class:`DenoisingOutlierDetector` finds outliers better. It judges
+        no row by a network that learned it.
 
         Parameters
         ----------
         X : array-like, sparse matrix or DataFrame of shape (n_samples, n_features)
-            Rows. Missing cells and unseen levels do not count.
+            Rows. Missing cells do not count.
 
         Returns
         -------
-        scores : ndarray of shape (n_samples,), float32
-            ``-2 * log(mean(sqrt(errors)))`` of the `cell_errors` of each row. A high
-            score is normal, and a low score is an anomaly. A row whose cells tell
-            nothing about each other gets about 0.0. A row without any observed cell
-            gets 0.0.
+        scores : ndarray of shape (n_samples,), float64
+            The mean log likelihood of the observed cells, each given the rest of its
+            row, minus what is usual in the column. A high score is normal, and a low
+            score is an anomaly. The mean over the training rows is about 0.0. A row
+            without any observed cell gets 0.0.
         """
         model, table = self._read(X)
         return model.score_samples(table)
 
-    def cell_errors(self, X):
-        """Measure how anomalous each cell is, given the other cells of its row.
+    def cell_errors(self, X, *, part="both"):
+        """Measure how anomalous each cell is, in its column and in its row.
 
-        Each cell is hidden and predicted from the rest of its row. The columns are
-        hidden in ten groups: first the columns 0, 10, 20, ..., then 1, 11, 21, ..., and
-        so on. In a table of ten columns or less, each column is hidden alone.
+        A cell can be odd for two reasons, which are measured separately: its value is
+        rare in its column, or it is unlikely, given the other cells of its row. For
+        the second one each cell is hidden and predicted from the rest of its row. The
+        columns are hidden in ten groups: first the columns 0, 10, 20, ..., then 1, 11,
+        21, ..., and so on. In a table of ten columns or less, each column is hidden
+        alone.
 
-        The error of a cell is a ratio of two probabilities of its value: the
-        probability in the whole column, divided by the probability in this row. See
-        the user guide for the formula.
+        Both are negative logarithms of a probability, minus their mean in the column.
+        See the user guide for the formulas.
 
         Parameters
         ----------
         X : array-like, sparse matrix or DataFrame of shape (n_samples, n_features)
             Rows with the columns of `fit`.
+        part : {"both", "column", "row"}, default="both"
+            Which errors to return: how rare the value is in its column ("column"), how
+            unlikely it is in its row ("row"), or the sum of both.
 
         Returns
         -------
         errors : ndarray or DataFrame of shape (n_samples, n_features), float32
-            How many times less likely the value is in its row than in its column. 1.0
-            says that the rest of the row tells nothing about the cell. A cell with an
-            error below 1.0 fits its row. A large error is an anomaly. The error of a
-            category is at most 100. NaN where a cell is missing or its level was not
-            seen in `fit`.
+            The errors, in nats, at least 0.0. An error of 0.0 is at most what is usual
+            in the column. An error of 3.0 says that the cell is exp(3), about 20 times
+            less likely than a usual cell of its column. NaN where a cell is missing. A
+            level that `fit` has not seen is rarer than all others.
+
+        Raises
+        ------
+        ValueError
+            If `part` or `X` is invalid, or if an earlier version saved the transformer.
         """
+        check_part(part)
         model, table = self._read(X)
-        return model.layout.frame(model.cell_errors(table), index_of(X))
+        errors = errors_of(model.cell_surprise(table), part)
+        return model.layout.frame(errors, index_of(X))
 
     def get_feature_names_out(self, input_features=None):
         """Get the names of the features.
@@ -853,8 +866,12 @@ class DenoisingAutoencoderTransformer(TransformerMixin, BaseEstimator):
         previous = getattr(self, "_model", None) if self.warm_start else None
         codec, table = self._learn_table(X, random_state, previous)
         noises = self._resolve_noises(codec.layout.n_features)
-        split, valid = self._find_validation_rows(codec, table, X_val, random_state)
-        data = encode_training_data(codec, table, split, valid)
+        train, valid = None, None
+        if X_val is not None:
+            valid = self._read_val(X_val, codec)
+        elif self.early_stopping:
+            train, valid = self._split(np.arange(len(table)), random_state)
+        data = encode_training_data(codec, table, train, valid)
         # Free the numbers in the table's own units before training.
         del table, valid
         parameters = self._training_parameters(data.train.n_rows, _seed(random_state))
@@ -925,19 +942,12 @@ class DenoisingAutoencoderTransformer(TransformerMixin, BaseEstimator):
             self.noise, self.noise_factor, self.emphasis, n_features, names
         )
 
-    def _find_validation_rows(self, codec, table, X_val, random_state):
-        """Return the split of the rows or None, and the Table of `X_val` or None."""
-        if not self.early_stopping:
-            return None, None
-        if X_val is not None:
-            return None, self._read_val(X_val, codec)
-        check_validation_fraction(self.validation_fraction, len(table))
-        split = train_test_split(
-            np.arange(len(table)),
-            test_size=self.validation_fraction,
-            random_state=random_state,
+    def _split(self, rows, random_state):
+        """Divide the positions of rows into those of training and of validation."""
+        check_validation_fraction(self.validation_fraction, len(rows))
+        return train_test_split(
+            rows, test_size=self.validation_fraction, random_state=random_state
         )
-        return split, None
 
     def _read(self, X, min_samples=1):
         """Return the fitted Model, and the validated Table of a user's `X`."""

@@ -292,7 +292,8 @@ def test_enormous_values_do_not_overflow(small):
     dae = small().fit(FRAME)
     odd = FRAME.assign(a=1e200)
     assert np.isfinite(dae.transform(odd)).all()
-    assert (dae.score_samples(odd) < -50).all()
+    assert (dae.score_samples(odd) < -40).all()
+    assert (dae.cell_errors(odd)["a"] > 200).all()
     assert np.isfinite(dae.cell_errors(odd)).all(axis=None)
 
 
@@ -323,7 +324,7 @@ def test_constant_and_all_missing_columns(small, scaling, noise):
     other = np.c_[FRAME, np.full(30, -1e9), np.full(30, 5.0)]
     np.testing.assert_allclose(dae.transform(other), dae.transform(X), atol=1e-6)
     assert np.isfinite(dae.score(X))
-    assert (dae.cell_errors(other)[:, 3] > 1e9).all()
+    assert (dae.cell_errors(other)[:, 3] > 100).all()
 
 
 def test_a_table_of_constant_columns(small):

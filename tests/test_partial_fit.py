@@ -381,20 +381,28 @@ def test_other_names_of_the_device_do_not_restart_the_generator(small, table):
     assert len(set(drawn)) == len(drawn) == 4
 
 
-def test_usual_errors_of_cells_come_from_several_calls(small, chunks):
+def test_the_calibration_comes_from_several_calls(small, chunks):
     dae = streamed(small(learning_rate_init=0.01), chunks)
-    before = dae.cell_errors(chunks[0])
+    before = dae._model.calibration
     # One odd row has an error that is thousands of times as large as the usual one. It
     # changes the mean over previous rows, but does not replace it.
     odd = chunks[0][:1] + np.array([900, 0, 0, 0, 0])
     after = pickle.loads(pickle.dumps(dae)).partial_fit(odd)
-    usual = dae._model.usual.means, after._model.usual.means
     codec = after._model.codec
-    _, odd_table = after._read(odd)
-    residual = codec.errors(odd_table, *_predict_hidden(codec, after.net_, odd_table))[
-        0
-    ]
+    _, row = after._read(odd)
+    numeric, _ = _predict_hidden(codec, after.net_, row)
+    error = np.square(codec.standardize(row.numeric) - codec.predicted(numeric))[0]
     n_rows = 32 * len(chunks)
-    expected = (n_rows * usual[0] + residual) / (n_rows + 1)
-    np.testing.assert_allclose(usual[1], expected, rtol=1e-4)
-    assert (dae.cell_errors(chunks[0]) == before).all()
+    expected = (n_rows * before.squared_error[0] + error) / (n_rows + 1)
+    found = after._model.calibration
+    np.testing.assert_allclose(found.squared_error[0], expected, rtol=1e-4)
+    assert found.counts.tolist() == [n_rows + 1] * 5
+    center = (n_rows * before.center + codec.standardize(row.numeric)[0]) / (n_rows + 1)
+    np.testing.assert_allclose(found.center, center)
+    assert before.counts.tolist() == [n_rows] * 5
+
+
+def test_previous_rows_count_up_to_a_thousand(small, chunks, monkeypatch):
+    monkeypatch.setattr("sklearn_dae._model.CALIBRATION_ROWS", 40)
+    dae = streamed(small(), chunks[:2])
+    assert dae._model.calibration.counts.tolist() == [40] * 5

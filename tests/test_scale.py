@@ -241,8 +241,8 @@ def test_a_large_frame_is_read_in_chunks(frame, monkeypatch, library, early_stop
 
     monkeypatch.setattr("sklearn_dae._tables.layout.FEW_CELLS", 0)
     monkeypatch.setattr("sklearn_dae._cells.CELLS_AT_ONCE", 250)
-    # The sample that the usual errors of cells come from is read at once.
-    monkeypatch.setattr("sklearn_dae._model.USUAL_CELLS", 0)
+    # The sample of the calibration is read at once.
+    monkeypatch.setattr("sklearn_dae._model.CALIBRATION_ROWS", 50)
     monkeypatch.setattr(Numbers, "__getitem__", recorded)
     dae = small(**params).fit(holes)
     Z = dae.transform(holes)

@@ -24,7 +24,7 @@ from sklearn.preprocessing import StandardScaler
 
 import sklearn_dae
 from sklearn_dae import ConvNetwork, DenoisingAutoencoderTransformer
-from sklearn_dae._state import FORMAT, to_state
+from sklearn_dae._state import FORMAT, READABLE, to_state
 
 from .helpers import small, tiny_network
 from .saved.write import FOLDER
@@ -231,20 +231,25 @@ def test_settings_of_pytorch_do_not_matter(table):
     assert loaded.set_params(warm_start=True).fit(table).n_iter_ == 2 * dae.n_iter_
 
 
+@pytest.mark.parametrize("format", READABLE)
 @pytest.mark.parametrize("suffix", ["pickle", "skops"])
-def test_files_of_this_format_can_be_read_for_ever(suffix):
+def test_files_of_all_formats_can_be_read_for_ever(suffix, format):
     # They were written with the oldest libraries.
-    data = (FOLDER / f"format_1.{suffix}").read_bytes()
+    data = (FOLDER / f"format_{format}.{suffix}").read_bytes()
     dae = (
         pickle.loads(data)
         if suffix == "pickle"
         else skops.io.loads(data, trusted=[OURS])
     )
-    expected = np.load(FOLDER / "format_1.npz")
+    expected = np.load(FOLDER / f"format_{format}.npz")
     X = mixed()
     close = {"rtol": 1e-5, "atol": 1e-5}
     np.testing.assert_allclose(dae.transform(X), expected["features"], **close)
-    np.testing.assert_allclose(dae.score_samples(X), expected["scores"], **close)
+    if format == 1:
+        with pytest.raises(ValueError, match="an earlier version of"):
+            dae.score_samples(X)
+    else:
+        np.testing.assert_allclose(dae.score_samples(X), expected["scores"], **close)
     repaired = dae.reconstruct(X)
     numbers = repaired[["number", "time"]].to_numpy(float)
     np.testing.assert_allclose(numbers, expected["numbers"], **close)
@@ -393,7 +398,7 @@ def test_a_foreign_state_is_refused(state):
 def test_an_unknown_format_is_refused_by_name(table):
     state = small().fit(table).__getstate__()
     state |= {"format": FORMAT + 1, "versions": {"sklearn_dae": "9.8"}}
-    with pytest.raises(ValueError, match=r"in the format 2 by .*'9.8'.* format 1 only"):
+    with pytest.raises(ValueError, match=r"the format 3 by .*'9.8'.* formats \(1, 2\)"):
         small().__setstate__(state)
 
 

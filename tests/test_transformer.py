@@ -5,7 +5,7 @@ import pandas as pd
 import polars as pl
 import pytest
 import torch
-from scipy import sparse, stats
+from scipy import sparse
 from sklearn import config_context
 from sklearn.datasets import load_digits
 from sklearn.decomposition import PCA
@@ -225,57 +225,92 @@ def test_anomalous_rows_and_cells_have_larger_errors(digits):
     assert (dae.score_samples(odd) < dae.score_samples(X_test)).mean() > 0.8
     errors = dae.cell_errors(odd)
     assert errors.shape == odd.shape
-    expected = -2 * np.log(np.sqrt(errors).mean(axis=1))
-    np.testing.assert_allclose(dae.score_samples(odd), expected, rtol=1e-5)
+    assert errors[:, 28].mean() > 2 * np.delete(errors, 28, axis=1).mean()
+    parts = dae.cell_errors(odd, part="column"), dae.cell_errors(odd, part="row")
+    np.testing.assert_allclose(np.add(*parts), errors, rtol=1e-5)
     assert dae.score_samples(np.full((1, 64), np.nan)) == [0.0]
 
 
-def test_error_of_a_number_compares_its_row_with_its_column(small, holes):
+def test_errors_of_numbers_are_surprises_above_their_means(small, holes):
     dae = small(noise="masking", max_iter=50).fit(holes)
-    mean, variance = np.nanmean(holes, axis=0), np.nanvar(holes, axis=0)
-    errors = dae.cell_errors(holes)
+    std = np.nanstd(holes, axis=0)
+    whole, surprises = dae.reconstruct(holes), []
     for j in range(holes.shape[1]):
         hidden = holes.copy()
         hidden[:, j] = np.nan
-        # The prediction from the rest of the row.
-        residual = np.square(holes[:, j] - dae.impute(hidden)[:, j]) / variance[j]
-        usual = np.nanmean(residual)
-        in_row = stats.t.pdf(np.sqrt(residual / usual), 8) / np.sqrt(usual)
-        in_column = stats.t.pdf((holes[:, j] - mean[j]) / np.sqrt(variance[j]), 3)
-        np.testing.assert_allclose(errors[:, j], in_column / in_row, rtol=1e-3)
+        x, from_rest = holes[:, j], dae.impute(hidden)[:, j]
+        in_row = [_surprise((x - y) / std[j]) for y in (from_rest, whole[:, j])]
+        low, median, high = np.nanquantile(x, [0.25, 0.5, 0.75])
+        spread = np.sqrt((high - low) / 1.349 * std[j])
+        in_column = 2 * np.log1p(np.square((x - median) / spread) / 3)
+        surprises.append([in_column, np.mean(in_row, axis=0)])
+    expected = np.array(surprises).transpose(1, 2, 0)
+    expected = expected - np.nanmean(expected, axis=1, keepdims=True)
+    for part, of_part in zip(("column", "row"), expected, strict=True):
+        errors = dae.cell_errors(holes, part=part)
+        np.testing.assert_allclose(errors, np.maximum(of_part, 0), atol=1e-3)
+    scores = -np.nanmean(expected[1], axis=1)
+    np.testing.assert_allclose(dae.score_samples(holes), scores, atol=1e-3)
+
+
+def _surprise(errors):
+    """Compute -log of a t-distribution with the scale of the errors."""
+    return 2 * np.log1p(np.square(errors) / np.nanmean(np.square(errors)) / 3)
 
 
 def test_constant_columns_of_large_numbers_have_no_infinite_scores(small):
     table = np.c_[np.full(3, 9.86469463686003e29), [1.0, 2.0, 4.0]]
     dae = small().fit(table)
-    assert (dae.cell_errors(table)[:, 0] < 1).all()
+    assert (dae.cell_errors(table)[:, 0] < 1e-3).all()
     assert np.isfinite(dae.score_samples(table)).all()
     odd = table + np.array([1e29, 0.0])
-    assert (dae.cell_errors(odd)[:, 0] > 1e6).all()
+    assert (dae.cell_errors(odd)[:, 0] > 100).all()
 
 
-def test_error_of_a_category_compares_its_row_with_its_column(small):
+def test_errors_of_categories_are_surprises_above_their_means(small):
     levels = np.random.default_rng(0).choice(["a", "b", "c"], 300, p=[0.5, 0.3, 0.2])
     table = pd.DataFrame({"x": levels, "copy": levels})
     dae = small(noise="masking", max_iter=300).fit(table)
-    assert (dae.cell_errors(table) < 1).all(axis=None)
+    share = table["x"].map(table["x"].value_counts(normalize=True)).astype(float)
+    rare = np.maximum(-np.log(share) + np.log(share).mean(), 0)
+    in_column = dae.cell_errors(table, part="column")
+    np.testing.assert_allclose(in_column["x"], rare, rtol=1e-5)
+    assert (dae.cell_errors(table, part="row") < 0.1).all(axis=None)
     odd = table.assign(copy=np.where(levels == "a", "b", "a"))
-    errors = dae.cell_errors(odd)
-    assert (errors > 10).all(axis=None)
-    # The frequency of the level has a part of 1% in its probability.
-    assert (errors < 100.001).all(axis=None)
-    assert dae.cell_errors(table.assign(x="unseen"))["x"].isna().all()
+    errors = dae.cell_errors(odd, part="row")
+    assert (errors > 3).all(axis=None)
+    # The frequency of the level has a part of 5% in its probability.
+    assert (errors["copy"] < -np.log(0.05 * 0.3)).all()
+
+
+def test_a_level_that_was_seen_once_or_never_is_odd(small):
+    levels = np.array([*"ab" * 100, "typo"])
+    table = pd.DataFrame({"x": levels, "copy": levels})
+    dae = small(noise="masking", max_iter=100).fit(table)
+    later = pd.DataFrame({"x": ["a", "typo", "new"], "copy": ["a", "a", "a"]})
+    errors = dae.cell_errors(later)["x"].to_numpy()
+    assert errors[0] < 0.5 < 5 < errors[1] <= errors[2]
+    # In its column, and in its row, it has the frequency of one of 202 cells.
+    parts = [dae.cell_errors(later, part=p)["x"][2] for p in ("column", "row")]
+    assert parts[0] == pytest.approx(np.log(202) - np.log(2), abs=0.2)
+    assert parts[1] > 4
+
+
+@pytest.mark.parametrize("part", ["cell", None, 1])
+def test_parts_of_errors_are_checked(small, table, part):
+    with pytest.raises(ValueError, match="'part' must be 'both', 'column' or 'row'"):
+        small().fit(table).cell_errors(table, part=part)
 
 
 def test_columns_of_a_group_are_hidden_at_the_same_time(small):
     X = np.random.default_rng(0).normal(size=(50, 1)) + np.zeros((1, 12))
     X += np.random.default_rng(1).normal(size=X.shape)
     dae = small(noise="masking", max_iter=50).fit(X)
-    errors = dae.cell_errors(X)
+    expected = dae._describe(X, from_rest=True)
     odd = X.copy()
     odd[:, 10] += 5
-    changed = (dae.cell_errors(odd) != errors).any(axis=0)
-    np.testing.assert_array_equal(changed, [False, *[True] * 11])
+    changed = (dae._describe(odd, from_rest=True) != expected).any(axis=0)
+    np.testing.assert_array_equal(changed, [j not in (0, 10) for j in range(12)])
 
 
 def test_impute_fills_missing_cells_better_than_the_mean(table, holes):

@@ -2,27 +2,20 @@
 
 from __future__ import annotations
 
-import math
-
 import numpy as np
 import torch
 from scipy import sparse
 
 from .._cells import Cells, ColumnSummary, SparseCells, row_chunks
 from .columns import SCALE_MIN, ColumnStatistics
-from .layout import Table
+from .layout import Table, smallest_dtype
 
 # Scaled values are clipped to this magnitude, so that float32 can hold their squares.
 LARGEST = 1e15
 FLOAT_MAX = np.finfo(np.float64).max
-# Degrees of freedom of the t-distributions of numbers, in a row and in a column. The
-# second has heavier tails. So a number far from all others is unlikely in its row, even
-# if the rest of the row tells nothing about it.
-ROW_FREEDOM, COLUMN_FREEDOM = 8, 3
-# Share of the frequency in the probability of a level.
-LEVEL_DOUBT = 0.01
-# float32 can hold the exponentials of this and of its negative.
-LOG_MOST = 80.0
+# The probability of a level is mixed with this share of its frequency, because the
+# network may be too sure.
+LEVEL_DOUBT = 0.05
 # Largest number of rows that quantiles are estimated from.
 QUANTILE_ROWS = 10_000
 
@@ -65,9 +58,10 @@ class Codec:
 
         `random_state` draws the rows from which quantiles are estimated.
         """
+        grouped = self._group_rare_levels(table.codes)
         self.frequencies_ = [
             _relative_frequencies(codes[codes >= 0], len(levels))
-            for codes, levels in zip(table.codes.T, self.layout.levels_, strict=True)
+            for codes, levels in zip(grouped.T, self.layout.levels_, strict=True)
         ]
         self.statistics_ = ColumnStatistics.of(table.numeric)
         self.bounds_ = np.vstack([self.statistics_.low, self.statistics_.high])
@@ -212,7 +206,14 @@ class Codec:
             index = rows if order is None else order[rows]
             numeric[rows] = self._scale(table.numeric[index])
         codes = table.codes if order is None else table.codes[order]
+        codes = self._group_rare_levels(codes)
         return Cells(torch.from_numpy(numeric), torch.from_numpy(codes))
+
+    def _group_rare_levels(self, codes):
+        """Replace the codes of rare levels by the code that they share."""
+        last = np.array([len(levels) - 1 for levels in self.layout.levels_], dtype=int)
+        # Take the smallest dtype that can hold all codes, to save memory.
+        return np.minimum(codes, last).astype(smallest_dtype(last.max(initial=0)))
 
     def _encode_sparse(self, numeric, order):
         """Scale the stored values as `_scale` does, and the zeros once per column."""
@@ -296,44 +297,38 @@ class Codec:
         frequencies = [of_column[None] for of_column in self.frequencies_]
         return self._errors(table, self.statistics_.mean, frequencies)
 
-    def unlikeliness(self, table, numeric, probabilities, usual_errors):
-        """Compute how much less likely cells are in their row than in their column.
+    def standardize(self, numbers):
+        """Convert numbers of the table to standard deviations from the mean."""
+        mean, std = self.statistics_.mean, self.statistics_.std
+        with np.errstate(over="ignore"):  # Clipped below.
+            standardized = (numbers / 2 - mean / 2) / (std / 2)
+        return np.clip(standardized, -LARGEST, LARGEST)
 
-        A prediction gives the distribution of a cell in its row: the probabilities of
-        its levels, or a t-distribution around a number. The distribution in the column
-        has the frequencies of the levels, or is a t-distribution around the mean.
+    def predicted(self, numeric):
+        """Convert predicted scaled numbers to standard deviations from the mean."""
+        return self.standardize(self._unscale(numeric))
 
-        Parameters
-        ----------
-        table : Table
-        numeric, probabilities : ndarray
-            Predictions, each from the rest of the row, as in `decode`.
-        usual_errors : ndarray of shape (n_numeric,)
-            Mean error of such predictions, for each numeric column.
-
-        Returns
-        -------
-        ratios : ndarray of shape (n_rows, n_features), float32
-            Probability in the column divided by that in the row. NaN where a cell is
-            missing or its level is unseen.
-        """
-        layout = self.layout
-        ratios = np.empty((len(table), layout.n_features), dtype=np.float32)
-        errors = self.errors(table, numeric, probabilities)[:, layout.numeric_]
-        ratios[:, layout.numeric_] = self._number_ratios(table, errors, usual_errors)
-        for k, of_levels in enumerate(self._by_column(probabilities)):
-            ratios[:, layout.categorical_[k]] = _level_ratios(
-                table.codes[:, k], of_levels, self.frequencies_[k]
+    def level_tables(self):
+        """List what `CellSurprise` knows of the levels, by the names of its tensors."""
+        tables = [
+            _level_table(levels, place)
+            for levels, place in zip(
+                self.layout.levels_, self._places_of_codes(), strict=True
             )
-        return ratios
+        ]
+        sizes = np.array([len(of_column[0]) for of_column in tables], dtype=np.int64)
+        names = ("level_surprise", "level_share", "level_floor", "level_places")
+        arrays = [np.concatenate([[], *parts]) for parts in zip(*tables, strict=True)]
+        arrays = arrays or [np.empty(0)] * 4
+        by_name = dict(zip(names, arrays, strict=True))
+        by_name["level_places"] = by_name["level_places"].astype(np.int64)
+        ends = np.cumsum(sizes) - 1
+        return by_name | {"level_starts": ends + 1 - sizes, "level_ends": ends}
 
-    def _number_ratios(self, table, errors, usual_errors):
-        of_mean = self.baseline_errors(table)[:, self.layout.numeric_]
-        # The mean of large equal numbers is not exact.
-        of_mean[:, self.constant_] = errors[:, self.constant_]
-        in_row = log_density(errors, usual_errors, ROW_FREEDOM)
-        in_column = log_density(of_mean, 1.0, COLUMN_FREEDOM)
-        return np.exp(np.clip(in_column - in_row, -LOG_MOST, LOG_MOST))
+    def _places_of_codes(self):
+        """List where the probabilities of each categorical column begin."""
+        sizes = [len(levels) for levels in self.layout.levels_]
+        return np.cumsum([0, *sizes])[:-1]
 
     def _errors(self, table, values, probabilities):
         layout = self.layout
@@ -341,11 +336,12 @@ class Codec:
         with np.errstate(over="ignore"):  # Clipped below.
             scaled = (table.numeric / 2 - values / 2) / (self.statistics_.std / 2)
         errors[:, layout.numeric_] = np.square(np.clip(scaled, -LARGEST, LARGEST))
+        codes = self._group_rare_levels(table.codes)
         for k, position in enumerate(layout.categorical_):
             frequencies = self.frequencies_[k]
             # The Gini impurity: the mean Brier score of predicting the frequencies.
             variance = 1 - np.square(frequencies).sum()
-            brier = _brier_score(table.codes[:, k], probabilities[k])
+            brier = _brier_score(codes[:, k], probabilities[k])
             errors[:, position] = brier / (variance if len(frequencies) > 1 else 1.0)
         return errors
 
@@ -366,26 +362,23 @@ def _relative_frequencies(codes, n_levels):
     return counts / max(counts.sum(), 1)
 
 
-def log_density(errors, usual_error, freedom):
-    """Compute the log density of a t-distribution, at relative squared errors."""
-    constant = (
-        math.lgamma((freedom + 1) / 2)
-        - math.lgamma(freedom / 2)
-        - math.log(freedom * math.pi) / 2
-    )
-    scaled = np.log1p(errors.astype(np.float64) / usual_error / freedom)
-    return constant - np.log(usual_error) / 2 - (freedom + 1) / 2 * scaled
+def _level_table(levels, first_place):
+    """Compute the surprise, share, floor and place of each level of a column.
 
-
-def _level_ratios(codes, probabilities, frequencies):
-    """Compute the ratios of the frequencies of levels to their probabilities."""
-    known = np.maximum(codes, 0)
-    frequency = frequencies[known]
-    # The network may be too sure. So the frequency is mixed in.
-    probability = (1 - LEVEL_DOUBT) * probabilities[np.arange(len(codes)), known]
-    probability = probability + LEVEL_DOUBT * frequency
-    ratios = frequency / np.maximum(probability, np.finfo(np.float32).tiny)
-    return np.where(codes >= 0, ratios, np.nan)
+    The last entry is that of the levels that `fit` has not seen. Their frequency is
+    that of one more cell. A level that was seen once, or never, has the probability of
+    its frequency in each row: the network has learned nothing about it.
+    """
+    counts = np.append(levels.counts, 0)
+    total = counts.sum()
+    frequency = np.maximum(counts, 1) / np.where(counts > 0, max(total, 1), total + 1)
+    if not levels.n_seen:
+        frequency = np.ones(len(counts))
+    codes = np.minimum(np.arange(len(counts)), len(levels) - 1)
+    of_code = np.bincount(codes, weights=counts)[codes]
+    trust = (1 - LEVEL_DOUBT) * np.maximum(counts - 1, 0) / np.maximum(counts, 1)
+    share = trust * counts / np.maximum(of_code, 1)
+    return -np.log(frequency), share, (1 - trust) * frequency, first_place + codes
 
 
 def _brier_score(codes, probabilities):

@@ -182,25 +182,27 @@ class Levels:
     n_codes : int
         Number of codes. Levels that are too rare share the last code, which is decoded
         as the most frequent of them.
-    n_seen : int
-        Number of different values. It is 0 for a column without an observed cell, whose
-        only level is then a fallback.
+    counts : ndarray of int of shape (n_levels,), or None
+        Number of cells of each level. All are 0 for a column without an observed cell,
+        whose only level is a fallback. None if they are not known.
 
     Attributes
     ----------
     names : ndarray of object
         The level of each code.
+    n_seen : int
+        Number of different values.
     n_rare : int
         Number of rare levels that share the last code. 0 if there is no such group.
     types : set of type
         Types of the values. `Number` and `str` stand for all types that belong to them.
     """
 
-    def __init__(self, ranked, n_codes, n_seen):
-        self.n_seen = n_seen
+    def __init__(self, ranked, n_codes, n_seen, counts):
+        self.n_seen, self.counts = n_seen, counts
         self.n_rare = len(ranked) - n_codes + 1 if n_codes < len(ranked) else 0
         self.types = self.types_of(ranked)
-        self._codes = {lvl: min(code, n_codes - 1) for code, lvl in enumerate(ranked)}
+        self._ranks = {level: rank for rank, level in enumerate(ranked)}
         # Assigned to an array of objects: np.array would unpack levels that are tuples.
         self.names = np.empty(n_codes, dtype=object)
         self.names[:] = ranked[:n_codes]
@@ -230,7 +232,8 @@ class Levels:
             # Reserve one code for the group of all other levels.
             n_frequent = min(n_frequent, max_categories - 1)
         n_codes = min(n_frequent + 1, len(ranked))
-        return cls(ranked, n_codes, len(counts))
+        of_ranked = np.array([counts[level] for level in ranked], dtype=np.int64)
+        return cls(ranked, n_codes, len(counts), of_ranked)
 
     def __len__(self):
         return len(self.names)
@@ -238,7 +241,7 @@ class Levels:
     @property
     def ranked(self):
         """List all levels, the most frequent first."""
-        return list(self._codes)
+        return list(self._ranks)
 
     @staticmethod
     def types_of(values):
@@ -251,12 +254,12 @@ class Levels:
         }
 
     def encode(self, values):
-        """Convert cells to codes, `MISSING` or `UNSEEN` where there is no level."""
+        """Convert cells to ranks, `MISSING` or `UNSEEN` where there is no level."""
         # Cells may be any hashable objects. NumPy cannot sort these, a dict finds them.
-        codes = self._codes
+        ranks = self._ranks
         return np.array(
             [
-                codes.get(value, UNSEEN) if not is_missing(value) else MISSING
+                ranks.get(value, UNSEEN) if not is_missing(value) else MISSING
                 for value in values
             ],
             dtype=np.int32,

@@ -48,8 +48,8 @@ class Table(NamedTuple):
         Numbers of dtype float32 or float64, NaN where a cell is missing. `rows`
         returns them as an array.
     codes : ndarray of shape (n_rows, n_categorical), int8 to int32
-        Category codes. `MISSING` where a cell is missing, `UNSEEN` where fit has not
-        seen its level.
+        Positions of the levels among those of their column, the most frequent first.
+        `MISSING` where a cell is missing, `UNSEEN` where fit has not seen its level.
     """
 
     numeric: np.ndarray
@@ -64,13 +64,13 @@ class Table(NamedTuple):
         numeric = numeric.toarray() if sparse.issparse(numeric) else numeric
         return Table(numeric, self.codes[index])
 
-    def sample(self, n_rows):
-        """Select as many rows, evenly spaced, or all of them if there are fewer.
+    def sample(self, n_rows, positions):
+        """Select as many of the rows at `positions`, evenly spaced, or all of them.
 
         The rows of a sparse matrix stay sparse.
         """
-        n_rows = min(n_rows, len(self))
-        index = np.linspace(0, len(self) - 1, n_rows).astype(int)
+        n_rows = min(n_rows, len(positions))
+        index = positions[np.linspace(0, len(positions) - 1, n_rows).astype(int)]
         return Table(self.numeric[index], self.codes[index])
 
     def put(self, index, rows):
@@ -308,13 +308,16 @@ class Layout:
         numeric = np.empty((n_rows, len(self.numeric_)))
         return Table(numeric, self.empty_codes(n_rows))
 
+    def zeros(self, n_rows):
+        """Make a Table of `n_rows` rows without missing cells."""
+        table = self.empty(n_rows)
+        table.put(slice(None), (0, 0))
+        return table
+
     def empty_codes(self, n_rows):
         """Make an array of codes without initial values."""
-        # Take the smallest dtype that can hold all codes, to save memory.
-        largest = max(map(len, self.levels_), default=1) - 1
-        dtype = next(
-            t for t in (np.int8, np.int16, np.int32) if largest <= np.iinfo(t).max
-        )
+        n_levels = max((levels.n_seen for levels in self.levels_), default=0)
+        dtype = smallest_dtype(max(n_levels, 1) - 1)
         return np.empty((n_rows, len(self.levels_)), dtype=dtype)
 
     def hide(self, table, hidden):
@@ -431,6 +434,11 @@ class Layout:
         if not self.has_template:
             return of_cells
         return frames.frame_of_numbers(self.template_, of_cells, index)
+
+
+def smallest_dtype(largest):
+    """Return the smallest integer dtype that can hold codes up to `largest`."""
+    return next(t for t in (np.int8, np.int16, np.int32) if largest <= np.iinfo(t).max)
 
 
 def _read_objects(cells, label, remedy=""):

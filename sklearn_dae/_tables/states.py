@@ -105,7 +105,12 @@ def _number_type(fields):
 
 def _state_of_levels(levels):
     ranked = pack(levels.ranked)
-    return {"ranked": ranked, "n_codes": len(levels), "n_seen": levels.n_seen}
+    return {
+        "ranked": ranked,
+        "n_codes": len(levels),
+        "n_seen": levels.n_seen,
+        "counts": levels.counts,
+    }
 
 
 def _levels(state):
@@ -114,4 +119,7 @@ def _levels(state):
     n_levels = len(set(ranked))
     ensure(n_levels == len(ranked) == max(n_seen, 1), f"{n_seen} of {n_levels} levels")
     ensure(1 <= n_codes <= n_levels, f"{n_codes} codes of {n_levels} levels")
-    return Levels(ranked, n_codes, n_seen)
+    counts = state["counts"]
+    if counts is not None:
+        counts = array(counts, np.int64, n_levels)
+    return Levels(ranked, n_codes, n_seen, counts)

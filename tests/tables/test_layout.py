@@ -6,7 +6,7 @@ import polars as pl
 from scipy import sparse
 
 from sklearn_dae._tables.columns import MISSING, UNSEEN
-from sklearn_dae._tables.layout import Layout
+from sklearn_dae._tables.layout import Layout, Table
 
 
 def fitted(X, categorical=()):
@@ -108,6 +108,8 @@ def test_groups_of_rare_levels_are_described_by_their_number():
     X = np.array([[0.5, level] for level in "aaabbcdd"], dtype=object)
     layout = Layout(min_frequency=None, max_categories=2)
     table = layout.fit(X, np.array([False, True]), X)
+    assert table.codes.ravel().tolist() == [0, 0, 0, 1, 1, 3, 2, 2]
+    table = Table(table.numeric, np.minimum(table.codes, 1))
     described = layout.describe(table)
     assert described[:, 1].tolist() == ["a"] * 3 + ["one of 3 rare levels"] * 5
     assert layout.write(table)[3:, 1].tolist() == ["b"] * 5

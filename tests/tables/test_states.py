@@ -64,7 +64,8 @@ def test_layouts(name):
         assert repr(found.names) == repr(expected.names)
         assert vars(found).keys() == vars(expected).keys()
         assert (found.n_seen, found.n_rare) == (expected.n_seen, expected.n_rare)
-        assert (found.types, found._codes) == (expected.types, expected._codes)
+        assert (found.types, found._ranks) == (expected.types, expected._ranks)
+        assert found.counts.tolist() == expected.counts.tolist()
     assert restored.number_types_ == layout.number_types_
     assert repr(restored.number_types_) == repr(layout.number_types_)
     assert restored.dtype_ == layout.dtype_
@@ -99,9 +100,9 @@ def test_codecs(scaling):
         {"number_type_of": np.array([7, 0, 0])},
         {"number_types": [["float", 0, "x", 0, "float64"]]},
         {"number_types": [["float", 0, None, 0, "float64"]]},
-        {"levels": [{"ranked": ["a", "a"], "n_codes": 2, "n_seen": 2}]},
-        {"levels": [{"ranked": ["a", "b"], "n_codes": 0, "n_seen": 2}]},
-        {"levels": [{"ranked": ["a", "b"], "n_codes": 2, "n_seen": 3}]},
+        {"levels": [{"ranked": ["a", "a"], "n_codes": 2, "n_seen": 2, "counts": None}]},
+        {"levels": [{"ranked": ["a", "b"], "n_codes": 0, "n_seen": 2, "counts": None}]},
+        {"levels": [{"ranked": ["a", "b"], "n_codes": 2, "n_seen": 3, "counts": None}]},
         {"dtype": "int8"},
         {"whole": np.array([True])},
         {"whole": np.array([1, 0, 1])},
