@@ -5,6 +5,7 @@ from __future__ import annotations
 from numbers import Integral, Real
 
 import numpy as np
+from scipy.sparse import issparse
 from sklearn.base import BaseEstimator, OutlierMixin, _fit_context
 from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.validation import check_is_fitted
@@ -20,9 +21,8 @@ from ._validation import read_table, snapshot
 TRIMMED = 0.25
 # Share of the epochs for the first and for the second networks, and their weights.
 SHARES = (2 / 3, 1 / 3)
-# Median absolute deviations below the median, from which a score is that of an outlier.
-# The factor makes it the standard deviation of a normal distribution.
-DEVIATIONS, OF_NORMAL = 3.0, 1.4826
+# Share of outliers with contamination="auto".
+USUAL_CONTAMINATION = 0.05
 
 
 class DenoisingOutlierDetector(OutlierMixin, BaseEstimator):
@@ -47,9 +47,8 @@ class DenoisingOutlierDetector(OutlierMixin, BaseEstimator):
 
     contamination : "auto" or float, default="auto"
         Share of outliers in the training table, in (0, 0.5]. It sets the threshold
-        `offset_`. With "auto" the threshold is three standard deviations below the
-        median of the training scores. They are estimated by the median absolute
-        deviation [1]_.
+        `offset_`. "auto" is 0.05: outliers are odder than 95% of the training rows, as
+        if a test of the `p_values` at the level of 5% decided.
 
     cv : int, default=3
         Number of folds, at least 2. The time grows with it.
@@ -90,12 +89,6 @@ class DenoisingOutlierDetector(OutlierMixin, BaseEstimator):
     sklearn.ensemble.IsolationForest : Faster; looks at single columns.
     sklearn.neighbors.LocalOutlierFactor : Compares a row with its neighbours.
     CellErrorsDisplay : Shows the odd cells of rows.
-
-    References
-    ----------
-    .. [1] C. Leys, C. Ley, O. Klein, P. Bernard, L. Licata, "Detecting outliers: do not
-       use standard deviation around the mean, use absolute deviation around the
-       median", Journal of Experimental Social Psychology 49 (2013), 764-766.
 
     Examples
     --------
@@ -271,7 +264,7 @@ class DenoisingOutlierDetector(OutlierMixin, BaseEstimator):
         errors = errors_of(self._surprise(folds, table), part)
         return self.estimators_[0]._model.layout.frame(errors, index_of(X))
 
-    def repair(self, X, *, threshold=10.0):
+    def repair(self, X, *, threshold=6.0):
         """Replace odd cells by what the rest of their row predicts.
 
         Rows are repaired cell by cell. The oddest cell of a row is hidden first. Then
@@ -283,7 +276,7 @@ class DenoisingOutlierDetector(OutlierMixin, BaseEstimator):
         ----------
         X : array-like, sparse matrix or DataFrame of shape (n_samples, n_features)
             Rows with the columns of `fit`.
-        threshold : float, default=10.0
+        threshold : float, default=6.0
             Cells with a larger error in `cell_errors` are replaced, in (0, inf).
 
         Returns
@@ -297,15 +290,18 @@ class DenoisingOutlierDetector(OutlierMixin, BaseEstimator):
         check_threshold(threshold)
         fitted = snapshot(self)
         folds, table = fitted._read(X)
+        table = table.rows(slice(None))
         wrong = fitted._find_wrong(folds, table, threshold)
         layout = fitted.estimators_[0]._model.layout
         expected = layout.empty(len(table))
         visible = layout.hide(table, wrong)
-        (models,) = fitted._rounds()[:1]
-        compute_by_fold(models, folds, visible, Model.expected, expected)
+        compute_by_fold(fitted._rounds()[0], folds, visible, Model.expected, expected)
         # Only the wrong cells count as missing.
         to_fill = layout.hide(layout.zeros(len(table)), wrong)
-        repaired = layout.fill(X, to_fill, expected)
+        dense = X.toarray() if issparse(X) else X
+        repaired = layout.fill(dense, to_fill, expected)
+        if issparse(X) and isinstance(repaired, np.ndarray):
+            repaired = type(X.tocsr())(repaired)
         return repaired, layout.frame(wrong, index_of(X))
 
     def _fit(self, X):
@@ -331,6 +327,18 @@ class DenoisingOutlierDetector(OutlierMixin, BaseEstimator):
         table = read_table(fitted, codec.layout, X)
         return find_folds(codec, table, fitted._cv), table
 
+    def _explain(self, X):
+        """Return what displays show of odd cells: see `Model.explain`."""
+        fitted = snapshot(self)
+        folds, table = fitted._read(X)
+        models, shape = fitted._rounds()[0], (len(table), fitted.n_features_in_)
+        expected, counts = np.empty(shape, dtype=object), np.empty(shape)
+        for fold, model in enumerate(models):
+            rows = folds == fold
+            if rows.any():
+                expected[rows], counts[rows] = model.explain(table.rows(rows))
+        return expected, counts
+
     def _rounds(self):
         """List the models: the first one of each fold, then the second one."""
         models = [estimator._model for estimator in self.estimators_]
@@ -346,14 +354,15 @@ class DenoisingOutlierDetector(OutlierMixin, BaseEstimator):
         return total / sum(SHARES[: len(rounds)])
 
     def _surprise(self, folds, table):
-        """Compute the mean surprise of cells, of shape (n_rows, n_features, 2)."""
-        shape = (len(table), self.n_features_in_, 2)
-        total = np.zeros(shape, dtype=np.float32)
-        for models, weight in zip(self._rounds(), SHARES, strict=False):
-            surprise = np.empty(shape, dtype=np.float32)
-            compute_by_fold(models, folds, table, Model.cell_surprise, surprise)
-            total += weight * surprise
-        return total / sum(SHARES[: len(self._rounds())])
+        """Compute the surprise of cells, of shape (n_rows, n_features, 2).
+
+        The first networks judge cells better than the second ones.
+        """
+        models = self._rounds()[0]
+        shape = (len(table), models[0].layout.n_features, 2)
+        surprise = np.empty(shape, dtype=np.float32)
+        compute_by_fold(models, folds, table, Model.cell_surprise, surprise)
+        return surprise
 
     def _find_wrong(self, folds, table, threshold):
         """Find the odd cells, the oddest of each row first. Return their mask."""
@@ -382,8 +391,5 @@ class DenoisingOutlierDetector(OutlierMixin, BaseEstimator):
 
 def _threshold(scores, contamination):
     """Compute the score below which a row is an outlier."""
-    if contamination != "auto":
-        return float(np.quantile(scores, contamination))
-    center = np.median(scores)
-    deviation = OF_NORMAL * np.median(np.abs(scores - center))
-    return float(center - DEVIATIONS * deviation)
+    share = USUAL_CONTAMINATION if contamination == "auto" else contamination
+    return float(np.quantile(scores, share))

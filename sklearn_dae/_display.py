@@ -29,6 +29,8 @@ MARKERS = "osD^vPX*<>"
 BAR_DISTANCE = 8.0
 
 # The kind of estimator that most displays take.
+# Errors from which a cell is odd, and from which the colour stays the same.
+ODD_ERROR, LARGE_ERROR = 3.0, 15.0
 TRANSFORMER = "a fitted DenoisingAutoencoderTransformer"
 
 
@@ -959,9 +961,11 @@ def _differ(given, clean):
 class CellErrorsDisplay(_CellsDisplay):
     """The most anomalous rows of a table, with the errors of their cells.
 
-    The error tells how many times less likely a value is in its row than in its column.
-    A darker cell has a larger error. The scale is logarithmic. If the error is above
-    2.0, the value that the rest of the row predicts stands below the given value.
+    A darker cell has a larger error. If the error is above 3.0, the value that the rest
+    of the row predicts stands below the given value. If the value is also odd in its
+    column, a word before it says so: "rare" for a number, and for a level how often
+    `fit` has seen it, for example "1x". One wrong cell can make the other cells of its
+    row look wrong.
 
     Use :meth:`from_estimator` to create it.
 
@@ -970,6 +974,11 @@ class CellErrorsDisplay(_CellsDisplay):
     errors : ndarray of shape (n_rows, n_columns)
         Errors of the cells, see
         :meth:`DenoisingAutoencoderTransformer.cell_errors`.
+    column_errors : ndarray of shape (n_rows, n_columns)
+        The part of the errors that the column explains.
+    counts : ndarray of shape (n_rows, n_columns)
+        How often `fit` has seen the level of the cell. NaN for numbers and for missing
+        cells.
     cells, expected : ndarray of shape (n_rows, n_columns), of object
         The values of the cells, and the values that the rest of their row predicts.
         Rare levels that form a group (`max_categories`, `min_frequency`) are described
@@ -1000,8 +1009,21 @@ class CellErrorsDisplay(_CellsDisplay):
     (3, 4)
     """
 
-    def __init__(self, *, errors, cells, expected, row_names, column_names, n_features):
+    def __init__(
+        self,
+        *,
+        errors,
+        column_errors,
+        counts,
+        cells,
+        expected,
+        row_names,
+        column_names,
+        n_features,
+    ):
         self.errors = errors
+        self.column_errors = column_errors
+        self.counts = counts
         self.cells = cells
         self.expected = expected
         self.row_names = row_names
@@ -1026,8 +1048,8 @@ class CellErrorsDisplay(_CellsDisplay):
 
         Parameters
         ----------
-        estimator : DenoisingAutoencoderTransformer
-            The fitted transformer.
+        estimator : DenoisingOutlierDetector or DenoisingAutoencoderTransformer
+            The fitted detector or transformer.
         X : array-like, sparse matrix or DataFrame of shape (n_samples, n_features)
             Rows.
         rows : array-like of int, default=None
@@ -1070,10 +1092,14 @@ class CellErrorsDisplay(_CellsDisplay):
                 column_position(column, errors.shape[1], names, "columns")
                 for column in columns
             ]
+        in_column = np.asarray(estimator.cell_errors(shown, part="column"), dtype=float)
+        expected, counts = estimator._explain(shown)
         return cls(
             errors=errors[:, columns],
+            column_errors=in_column[:, columns],
+            counts=counts[:, columns],
             cells=np.asarray(shown, dtype=object)[:, columns],
-            expected=estimator._describe(shown, from_rest=True)[:, columns],
+            expected=expected[:, columns],
             **_names_of(estimator, shown, rows, columns),
         ).plot(ax=ax, im_kw=im_kw, text_kw=text_kw)
 
@@ -1095,20 +1121,27 @@ class CellErrorsDisplay(_CellsDisplay):
             The display itself.
         """
         ax = self._set_axes(ax)
-        self._color_cells(ax, self.errors, 1000, im_kw, norm="log", vmin=1)
+        self._color_cells(ax, self.errors, LARGE_ERROR, im_kw, vmin=0)
         for cell, error in np.ndenumerate(self.errors):
             text, expected = _short(self.cells[cell]), _short(self.expected[cell])
-            if error > 2 and expected != text:
-                text += f"\nexpected\n{expected}"
-            color = DARK_GREY if np.isnan(error) else "white" if error > 99 else "black"
+            if error > ODD_ERROR and expected != text:
+                text += f"\n{self._reason(cell)}expected\n{expected}"
+            is_dark = error > 0.6 * LARGE_ERROR
+            color = DARK_GREY if np.isnan(error) else "white" if is_dark else "black"
             self._write(ax, cell, text, color, text_kw)
         self._name_cells(ax)
         bar = self.figure_.colorbar(
             self.im_, ax=ax, location="top", aspect=40, extend="max"
         )
-        bar.set_label("cell error: times less likely in its row than in its column")
-        bar.ax.xaxis.set_major_formatter("{x:g}")
+        bar.set_label("cell error: rare in its column, unlikely in its row")
         return self
+
+    def _reason(self, cell):
+        """Write why a cell is odd in its column, if it is."""
+        if not self.column_errors[cell] > ODD_ERROR:
+            return ""
+        count = self.counts[cell]
+        return "rare, " if np.isnan(count) else f"{count:.0f}x, "
 
 
 def _short(value):

@@ -251,6 +251,21 @@ class Model:
         for_chunks(self.network, len(table), write)
         return surprise
 
+    def explain(self, table: Table) -> tuple[np.ndarray, np.ndarray]:
+        """Describe what the rest of the row predicts, and count the levels of cells.
+
+        The predictions are objects for displays. The counts are NaN for numbers, for
+        missing cells, and for models that an earlier version saved.
+        """
+        counts = np.full((len(table), self.layout.n_features), np.nan)
+        for k, position in enumerate(self.layout.categorical_):
+            of_levels = self.layout.levels_[k].counts
+            if of_levels is not None:
+                # Levels that were not seen count 0 times, missing cells NaN times.
+                of_code = np.append(of_levels, [0, np.nan])
+                counts[:, position] = of_code[table.codes[:, k]]
+        return self.layout.describe(self.expected(table, from_rest=True)), counts
+
     def _surprise(self) -> CellSurprise:
         if self.calibration is None:
             raise ValueError(

@@ -1022,13 +1022,15 @@ class DenoisingAutoencoderTransformer(TransformerMixin, BaseEstimator):
         """Number of features, which `set_output` needs."""
         return self._model.n_features_out
 
-    def _describe(self, X, from_rest=False):
-        """Describe the repaired cells of `X` for displays, as an array of objects.
-
-        If `from_rest`, each cell is predicted from the rest of its row.
-        """
+    def _describe(self, X):
+        """Describe the repaired cells of `X` for displays, as an array of objects."""
         model, table = self._read(X)
-        return model.layout.describe(model.expected(table, from_rest))
+        return model.layout.describe(model.expected(table))
+
+    def _explain(self, X):
+        """Return what displays show of odd cells: see `Model.explain`."""
+        model, table = self._read(X)
+        return model.explain(table)
 
 
 def _seed(random_state):

@@ -10,6 +10,7 @@ import pandas as pd
 import polars as pl
 import pytest
 from scipy import sparse
+from sklearn.base import clone
 from sklearn.decomposition import PCA
 from sklearn.exceptions import NotFittedError
 from sklearn.linear_model import LogisticRegression
@@ -19,6 +20,7 @@ from sklearn.pipeline import Pipeline
 from sklearn_dae import (
     CellErrorsDisplay,
     ConvNetwork,
+    DenoisingOutlierDetector,
     FeaturesDisplay,
     LossCurveDisplay,
     NoiseFactorDisplay,
@@ -361,7 +363,8 @@ def test_anomalous_cells_are_shown_with_the_prediction(library):
     assert odd[0] == 0
     texts = [text.get_text() for text in display.ax_.texts]
     expected = display.expected[odd]
-    assert f"{X[17, 1]:.4g}\nexpected\n{expected:.4g}" in texts
+    reason = {True: "rare, ", False: ""}[display.column_errors[odd] > 3]
+    assert f"{X[17, 1]:.4g}\n{reason}expected\n{expected:.4g}" in texts
     assert display.errors.shape == display.cells.shape == (2, 2)
 
 
@@ -398,7 +401,25 @@ def test_rows_and_columns_of_cell_errors_can_be_chosen(table):
         CellErrorsDisplay.from_estimator(dae, X, columns=["z"])
 
 
-def test_figure_of_cell_errors_grows_and_errors_have_a_logarithmic_scale(table):
+def test_the_reason_of_an_odd_cell_is_shown():
+    city = np.array(["Oslo", "Rome"] * 60, dtype=object)
+    table = pd.DataFrame({"city": city, "copy": city.copy(), "x": np.arange(120.0)})
+    table.loc[7, "city"] = "Oslx"
+    table.loc[9, "copy"] = "Oslo"
+    table.loc[20, "x"] = 1e6
+    dae = small(max_iter=150, noise="masking").fit(table)
+    detector = DenoisingOutlierDetector(clone(dae), cv=2).fit(table)
+    for estimator in (dae, detector):
+        display = CellErrorsDisplay.from_estimator(estimator, table, rows=[7, 9, 20])
+        texts = [text.get_text() for text in display.text_.ravel()]
+        assert texts[0] == "Oslx\n1x, expected\nRome"
+        assert texts[4] == "Oslo\nexpected\nRome"
+        assert texts[8].startswith("1000000\nrare, expected\n")
+        assert display.counts[0, 0] == 1
+        assert np.isnan(display.counts[2, 2])
+
+
+def test_figure_of_cell_errors_grows_and_colours_differ(table):
     dae = small().fit(table)
     sizes = [
         CellErrorsDisplay.from_estimator(
@@ -408,8 +429,7 @@ def test_figure_of_cell_errors_grows_and_errors_have_a_logarithmic_scale(table):
     ]
     assert (sizes[1] > sizes[0]).all()
     display = CellErrorsDisplay.from_estimator(dae, table)
-    colors = display.im_.cmap(display.im_.norm([1, 4, 100, 1000]))
-    # The colours of 4 and 100 differ from each other, and from those of the ends.
+    colors = display.im_.cmap(display.im_.norm([0, 3, 8, 15]))
     assert (np.abs(np.diff(colors, axis=0)).sum(axis=1) > 0.2).all()
 
 
@@ -631,8 +651,7 @@ def test_cells_are_kept_and_take_keyword_arguments(table, kind):
         text_kw={"c": "red", "ha": "left"},
     )
     assert [display.im_] == display.ax_.get_images()
-    # The scale of errors is logarithmic.
-    assert display.im_.get_clim() == (int(kind is CellErrorsDisplay), 9)
+    assert display.im_.get_clim() == (0, 9)
     assert display.text_.shape == (3, 5)
     assert display.text_.ravel().tolist() == list(display.ax_.texts)
     for text in display.text_.ravel():

@@ -306,10 +306,10 @@ def test_columns_of_a_group_are_hidden_at_the_same_time(small):
     X = np.random.default_rng(0).normal(size=(50, 1)) + np.zeros((1, 12))
     X += np.random.default_rng(1).normal(size=X.shape)
     dae = small(noise="masking", max_iter=50).fit(X)
-    expected = dae._describe(X, from_rest=True)
+    expected = dae._explain(X)[0]
     odd = X.copy()
     odd[:, 10] += 5
-    changed = (dae._describe(odd, from_rest=True) != expected).any(axis=0)
+    changed = (dae._explain(odd)[0] != expected).any(axis=0)
     np.testing.assert_array_equal(changed, [j not in (0, 10) for j in range(12)])
 
 
