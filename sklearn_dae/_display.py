@@ -30,7 +30,7 @@ BAR_DISTANCE = 8.0
 
 # The kind of estimator that most displays take.
 # Errors from which a cell is odd, and from which the colour stays the same.
-ODD_ERROR, LARGE_ERROR = 3.0, 15.0
+ODD_ERROR, LARGE_ERROR = 2.0, 15.0
 TRANSFORMER = "a fitted DenoisingAutoencoderTransformer"
 
 
@@ -961,7 +961,7 @@ def _differ(given, clean):
 class CellErrorsDisplay(_CellsDisplay):
     """The most anomalous rows of a table, with the errors of their cells.
 
-    A darker cell has a larger error. If the error is above 3.0, the value that the rest
+    A darker cell has a larger error. If the error is above 2.0, the value that the rest
     of the row predicts stands below the given value. If the value is also odd in its
     column, a word before it says so: "rare" for a number, and for a level how often
     `fit` has seen it, for example "1x". One wrong cell can make the other cells of its

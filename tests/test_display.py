@@ -363,7 +363,7 @@ def test_anomalous_cells_are_shown_with_the_prediction(library):
     assert odd[0] == 0
     texts = [text.get_text() for text in display.ax_.texts]
     expected = display.expected[odd]
-    reason = {True: "rare, ", False: ""}[display.column_errors[odd] > 3]
+    reason = {True: "rare, ", False: ""}[display.column_errors[odd] > 2]
     assert f"{X[17, 1]:.4g}\n{reason}expected\n{expected:.4g}" in texts
     assert display.errors.shape == display.cells.shape == (2, 2)
 
