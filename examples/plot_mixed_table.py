@@ -22,6 +22,7 @@ import pandas as pd
 from sklearn_dae import (
     CellErrorsDisplay,
     DenoisingAutoencoderTransformer,
+    DenoisingOutlierDetector,
     RepairedCellsDisplay,
 )
 
@@ -106,24 +107,22 @@ comparison.round(2)
 # %%
 # Find the wrong cells
 # --------------------
-# `cell_errors` compares each cell with the other cells of its row. It tells how many
-# times less likely the value is in its row than in its column. `score_samples` tells
-# how normal each row is. The display shows the six rows with the lowest scores. The
-# three wrong ones are among them. Below an anomalous cell stands the value that the
-# rest of its row predicts.
+# The detector judges each row by networks that did not learn it. `score_samples` tells
+# how normal each row is. `cell_errors` tells how odd each cell is: how rare in its
+# column, and how unlikely in its row. The display shows the six rows with the lowest
+# scores. The three wrong ones are among them. Below an odd cell stands the value that
+# the rest of its row predicts.
 
-dae = DenoisingAutoencoderTransformer(
-    noise=["swap", "masking"], noise_factor=0.1, max_iter=100, random_state=1
-).fit(given)
-CellErrorsDisplay.from_estimator(dae, given, n_rows=6, n_columns=5)
+detector = DenoisingOutlierDetector(random_state=0).fit(given)
+CellErrorsDisplay.from_estimator(detector, given, n_rows=6, n_columns=5)
 
 # %%
-# The cells with the largest errors, as a table. To see what the rest of the row
-# predicts for a cell, hide the cell and fill it.
+# The cells that are most unlikely in their row, as a table. `repair` replaces odd cells,
+# the oddest of each row first, by what the rest of the row predicts.
 
-errors = dae.cell_errors(given)
+errors = detector.cell_errors(given, part="row")
 odd = errors.stack().nlargest(5)
-predicted = dae.impute(given.mask(errors >= odd.min()))
+predicted, changed = detector.repair(given, threshold=odd.min() / 2)
 pd.DataFrame(
     {
         "error": odd.round(),

@@ -19,7 +19,7 @@ from ._validation import read_table, snapshot
 
 # Share of the rows that the second networks do not learn: those with low scores.
 TRIMMED = 0.25
-# Share of the epochs for the first and for the second networks, and their weights.
+# Share of the epochs for the first and for the second networks.
 SHARES = (2 / 3, 1 / 3)
 # Share of outliers with contamination="auto".
 USUAL_CONTAMINATION = 0.05
@@ -177,9 +177,9 @@ class DenoisingOutlierDetector(OutlierMixin, BaseEstimator):
         Returns
         -------
         scores : ndarray of shape (n_samples,), float64
-            A high score is normal, and a low score is an outlier. It is the mean over
-            the networks of `score_samples` of
-            :class:`DenoisingAutoencoderTransformer`.
+            A high score is normal, and a low score is an outlier. The highest score is
+            0.0. It is the mean of `score_samples` of two transformers that did not
+            learn the row: minus the root mean square of the errors of its cells.
         """
         folds, table = self._read(X)
         return self._score(folds, table)
@@ -345,13 +345,11 @@ class DenoisingOutlierDetector(OutlierMixin, BaseEstimator):
         return [models[i : i + self._cv] for i in range(0, len(models), self._cv)]
 
     def _score(self, folds, table):
-        total = np.zeros(len(table))
-        rounds = self._rounds()
-        for models, weight in zip(rounds, SHARES, strict=False):
-            scores = np.empty(len(table))
-            compute_by_fold(models, folds, table, Model.score_samples, scores)
-            total += weight * scores
-        return total / sum(SHARES[: len(rounds)])
+        """Compute the mean score of the two networks that did not learn the row."""
+        scores = np.empty((2, len(table)))
+        for of_round, models in zip(scores, self._rounds(), strict=True):
+            compute_by_fold(models, folds, table, Model.score_samples, of_round)
+        return scores.mean(axis=0)
 
     def _surprise(self, folds, table):
         """Compute the surprise of cells, of shape (n_rows, n_features, 2).

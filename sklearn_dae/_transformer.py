@@ -760,10 +760,10 @@ class DenoisingAutoencoderTransformer(TransformerMixin, BaseEstimator):
         Returns
         -------
         scores : ndarray of shape (n_samples,), float64
-            The mean log likelihood of the observed cells, each given the rest of its
-            row, minus what is usual in the column. A high score is normal, and a low
-            score is an anomaly. The mean over the training rows is about 0.0. A row
-            without any observed cell gets 0.0.
+            Minus the root mean square of the errors ``cell_errors(X, part="row")`` of
+            the observed cells of a row. A high score is normal, and a low score is an
+            anomaly. The highest score is 0.0. A row without any observed cell gets it,
+            too.
         """
         model, table = self._read(X)
         return model.score_samples(table)

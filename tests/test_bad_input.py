@@ -292,7 +292,7 @@ def test_enormous_values_do_not_overflow(small):
     dae = small().fit(FRAME)
     odd = FRAME.assign(a=1e200)
     assert np.isfinite(dae.transform(odd)).all()
-    assert (dae.score_samples(odd) < -40).all()
+    assert (dae.score_samples(odd) < -50).all()
     assert (dae.cell_errors(odd)["a"] > 200).all()
     assert np.isfinite(dae.cell_errors(odd)).all(axis=None)
 

@@ -80,8 +80,13 @@ def test_readme_search_beats_chance():
 
 
 def test_readme_finds_the_planted_error():
-    names = names_of(README, "dae.cell_errors(X)")
-    assert (names["row"], names["column"]) == (7, "mean radius")
+    names = names_of(README, "detector.cell_errors(X)")
+    assert names["column"] == "mean radius"
+    assert 7 in names["outliers"].index
+    assert len(names["outliers"]) == 6
+    assert names["changed"].loc[7, "mean radius"]
+    true = names["X"].loc[7, "mean radius"] / 10
+    assert names["repaired"].loc[7, "mean radius"] == pytest.approx(true, rel=0.1)
     assert names["features"].shape == (569, 978)
     assert names["filled"].notna().all(axis=None)
 
@@ -101,11 +106,13 @@ def test_readme_repairs_images():
     assert names["after"] < 0.5 * names["before"]
 
 
-def test_the_guide_finds_the_outlier():
-    names = names_of("docs/user_guide/outliers.rst", "np.quantile")
-    assert 450 in names["outliers"].index
-    assert len(names["outliers"]) < 0.1 * len(names["X_new"])
+def test_the_guide_finds_and_repairs_the_outlier():
+    names = names_of("docs/user_guide/outliers.rst", "DenoisingOutlierDetector")
+    X, detector = names["X"], names["detector"]
+    assert 450 in X.index[detector.predict(X) == -1]
     assert names["errors"].loc[450].idxmax() == "mean radius"
+    true = X.loc[450, "mean radius"] / 10
+    assert names["repaired"].loc[450, "mean radius"] == pytest.approx(true, rel=0.1)
 
 
 def test_the_imputer_of_the_guide_is_a_step_of_a_pipeline():

@@ -44,7 +44,7 @@ def mixed_table(shown):
     comparison = shown["comparison"]
     assert (comparison["impute"] < 0.5 * comparison.iloc[:, 0]).all()
     assert {(714, "price"), (700, "year")} <= set(shown["odd"].index)
-    scores = shown["dae"].score_samples(shown["given"])
+    scores = shown["detector"].score_samples(shown["given"])
     assert {714, 70, 700} <= set(np.argsort(scores)[:6])
 
 

@@ -91,7 +91,11 @@ class CellSurprise(nn.Module):
 
 
 def row_score(in_row: Tensor) -> Tensor:
-    """Compute the score of rows: minus the mean surprise of their observed cells."""
-    observed = ~in_row.isnan()
+    """Compute the score of rows: minus the root mean square of the surprise of cells.
+
+    What is less surprising than usual counts as 0. Missing cells do not count.
+    """
+    squares = in_row.clamp_min(0.0).square()
+    n_observed = (~in_row.isnan()).sum(1).clamp_min(1)
     # Subtracting from 0 avoids -0.0.
-    return 0.0 - in_row.nan_to_num().sum(1) / observed.sum(1).clamp_min(1)
+    return 0.0 - (squares.nan_to_num().sum(1) / n_observed).sqrt()
