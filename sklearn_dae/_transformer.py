@@ -740,7 +740,7 @@ class DenoisingAutoencoderTransformer(TransformerMixin, BaseEstimator):
                 f"{self._n_features_out} features that transform gives, or the "
                 f"{self._n_components} of the latent layer alone, which are the last."
             )
-        X = read_features(X)
+        X = read_features(X, self.get_feature_names_out)
         latent = X[:, -self._n_components :]
         network, loss = self.net_.module_, self.net_.criterion__loss
         expected = self._layout.empty(len(X))
@@ -1066,9 +1066,14 @@ class DenoisingAutoencoderTransformer(TransformerMixin, BaseEstimator):
             layout = Layout(self.min_frequency, self.max_categories)
             table = layout.fit(validated, is_categorical, X)
             codec = Codec(layout, self.scaling).fit(table, random_state)
-            names = getattr(self, "feature_names_in_", None)
-            bounds = self.min_value, self.max_value
-            codec.set_bounds(*resolve_bounds(*bounds, layout.n_features, names))
+            bounds = resolve_bounds(
+                self.min_value,
+                self.max_value,
+                layout.n_features,
+                layout.names,
+                layout.categorical_,
+            )
+            codec.set_bounds(*bounds)
         if self.loss == "log_loss":
             statistics = codec.statistics_
             if goes_on:
@@ -1081,7 +1086,7 @@ class DenoisingAutoencoderTransformer(TransformerMixin, BaseEstimator):
             self.noise,
             self.noise_factor,
             self.emphasis,
-            getattr(self, "feature_names_in_", None),
+            layout.names,
             layout.numeric_,
             layout.categorical_,
         )
