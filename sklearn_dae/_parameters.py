@@ -32,8 +32,6 @@ COLUMN_PARAMETERS = ("categorical_features", "noise_factor", "min_value", "max_v
 ARRAY_PARAMETERS = (
     *COLUMN_PARAMETERS, "hidden_layer_sizes", "image_shape", "channels",
 )  # fmt: skip
-# A saved transformer can hold these.
-PLAIN_PARAMETERS = (str, Real, list, tuple, dict, NoneType)
 
 # A noise by name or as a function, and its `noise_factor` for each column.
 Noises = list[tuple[str | Callable[..., Any], Cells]]
@@ -136,17 +134,25 @@ def plain_parameter(name: str, value: Any) -> Any:
 
     An index or a Series of pandas becomes a list, or a dict if its labels name columns.
     """
-    if name not in ARRAY_PARAMETERS or isinstance(value, PLAIN_PARAMETERS):
+    if name not in ARRAY_PARAMETERS or not hasattr(value, "__len__"):
         return value
-    if isinstance(value, np.ndarray):
-        return value.tolist() if value.dtype == object else value
-    if not hasattr(value, "__len__"):
+    if isinstance(value, str) or (
+        isinstance(value, np.ndarray) and value.dtype != object
+    ):
         return value
+    if isinstance(value, dict):
+        return {key: _plain_number(x) for key, x in value.items()}
+    if isinstance(value, (list, tuple)):
+        return type(value)(map(_plain_number, value))
     labels = _column_labels(value) if name in COLUMN_PARAMETERS else None
     values = value.tolist() if hasattr(value, "tolist") else list(value)
     if labels is None or not all(isinstance(label, str) for label in labels):
         return values
     return dict(zip(labels, values, strict=True))
+
+
+def _plain_number(value: Any) -> Any:
+    return float(value) if isinstance(value, Decimal) else value
 
 
 def _column_labels(value: Any) -> list[Any] | None:
@@ -166,33 +172,39 @@ def _column_labels(value: Any) -> list[Any] | None:
 def _by_label(
     value: Any, names: Sequence[Any] | None, n_features: int, parameter: str
 ) -> Any:
-    """Convert a Series of pandas to a dict by position, and other labelled objects.
+    """Convert a Series of pandas to a dict by name, or to a list if it has the order.
 
-    A Series whose labels are the positions, or the names in their order, becomes a
-    list, and any other object without labels stays as it is.
+    Other objects stay as they are.
 
     Raises
     ------
     ValueError
-        If a label is not the name of a column, or occurs twice.
+        If a label is not the name of a column, or occurs twice, or if labels that are
+        no strings have another order than the columns.
     """
     labels = _column_labels(value)
     if labels is None:
         return value
-    values = value.tolist()
-    in_order = [list(range(len(labels))), *([] if names is None else [list(names)])]
-    if labels in in_order:
-        return values
     known = list(range(n_features)) if names is None else list(names)
     unknown = [label for label in labels if label not in known]
-    if unknown or len(set(labels)) < len(labels):
-        problem = f"the label {unknown[0]!r}" if unknown else "a label twice"
+    are_default = labels == list(range(len(labels))) and (names is None or unknown)
+    if labels == known or are_default:
+        return value.tolist()
+    problem = None
+    if unknown:
+        problem = f"the label {unknown[0]!r}"
+    elif len(set(labels)) < len(labels):
+        problem = "a label twice"
+    elif not all(isinstance(label, str) for label in labels):
+        # As a dict, integers would be positions.
+        problem = "integers or dates as labels in another order"
+    if problem:
         raise ValueError(
             f"{parameter!r} is a Series with {problem}, but its labels must be names "
             f"of columns of X, which are {known}. Set its index to the names of the "
             f"columns, or pass {parameter}.to_numpy() if it has their order."
         )
-    return {known.index(label): x for label, x in zip(labels, values, strict=True)}
+    return dict(zip(labels, value.tolist(), strict=True))
 
 
 def find_categorical(
@@ -447,7 +459,7 @@ def _numbers_by_column(
         for position, (_, value) in by_position.items():
             by_column[position] = value
     elif np.ndim(given) == 0:
-        by_column = [given] * n_features
+        by_column = [np.asarray(given, dtype=object).item()] * n_features
     try:
         # Objects keep text as text, which would become numbers.
         cells = np.asarray(by_column, dtype=object).ravel()
@@ -469,7 +481,7 @@ def _check_reals(cells: np.ndarray) -> None:
     """Raise TypeError unless all cells are real numbers, or None."""
     for cell in cells:
         if not isinstance(cell, (Real, Decimal, NoneType)):
-            raise TypeError(f"{cell!r} is no number")
+            raise TypeError(cell)
 
 
 def resolve_bounds(
@@ -477,17 +489,29 @@ def resolve_bounds(
     max_value: Any,
     n_features: int,
     names: Sequence[Any] | None,
-    categorical: np.ndarray,
+    held: np.ndarray,
 ) -> tuple[np.ndarray, np.ndarray]:
     """Convert `min_value` and `max_value` to one number per column.
 
     The number is NaN where the bound is the end of the column's training range.
 
+    Parameters
+    ----------
+    min_value, max_value
+        The parameters of DenoisingAutoencoderTransformer.
+    n_features : int
+        Number of columns.
+    names : sequence of str or None
+        Names of the columns. None if columns have no names.
+    held : ndarray of shape (2, n_features)
+        The smallest and the largest number that the dtype of each column can hold. NaN
+        for a categorical column.
+
     Raises
     ------
     ValueError
-        If there is a bound for one of the `categorical` columns, given by their
-        positions. One number for all columns is no such bound.
+        If the parameters do not match the columns, or if the bound of a column could
+        do nothing. One number for all columns is no bound of a single column.
     """
     bounds = {}
     for parameter, given in (("min_value", min_value), ("max_value", max_value)):
@@ -497,7 +521,7 @@ def resolve_bounds(
                 given, n_features, names, parameter, np.nan
             )
             if np.ndim(given) or isinstance(given, dict):
-                _check_no_bounds(bounds[parameter], categorical, names, parameter)
+                _check_effect(bounds[parameter], held, names, parameter)
     low, high = bounds.values()
     wrong = np.flatnonzero(low > high)
     if len(wrong):
@@ -510,18 +534,20 @@ def resolve_bounds(
     return low, high
 
 
-def _check_no_bounds(
-    bounds: np.ndarray,
-    categorical: np.ndarray,
-    names: Sequence[Any] | None,
-    parameter: str,
+def _check_effect(
+    bounds: np.ndarray, held: np.ndarray, names: Sequence[Any] | None, parameter: str
 ) -> None:
-    """Raise ValueError if a categorical column has a bound, which would do nothing."""
-    for j in categorical:
-        if np.isfinite(bounds[j]):
-            column = int(j) if names is None else names[j]
-            raise ValueError(
-                f"{parameter!r} contains {bounds[j]} for column {column!r}, which is "
-                f"categorical and has no bounds. Remove the column from the dict, or "
-                f"set its number to NaN."
-            )
+    """Raise ValueError if the bound of a column could do nothing."""
+    low, high = held
+    # Comparisons with the NaN of categorical columns are False.
+    within = ~np.isfinite(bounds) | ((bounds >= low) & (bounds <= high))
+    for j in np.flatnonzero(~within):
+        reason = f"whose dtype holds numbers from {low[j]} to {high[j]} only"
+        if np.isnan(low[j]):
+            reason = "which is categorical and has no bounds"
+        raise ValueError(
+            f"{parameter!r} contains {bounds[j]} for column "
+            f"{int(j) if names is None else names[j]!r}, {reason}, so that the bound "
+            f"would do nothing. Remove the column from the dict, or set its number to "
+            f"NaN."
+        )

@@ -210,8 +210,8 @@ class DenoisingAutoencoderTransformer(TransformerMixin, BaseEstimator):
 
     noise_factor : float, array-like of shape (n_features,) or dict, default=0.2
         Strength of the corruption: one number for all columns, one for each column, or
-        a dict by column name (or position). Columns that are not in the dict are not
-        corrupted. For "swap", "masking", "zero" and "salt_and_pepper" it is the
+        a dict or pandas Series by column name (or position). Columns that are not in it
+        are not corrupted. For "swap", "masking", "zero" and "salt_and_pepper" it is the
         probability, in [0, 1], that a cell is corrupted. For "gaussian" it is the
         standard deviation of the noise, in units of the scaled column. If you search
         only one parameter, search this one.
@@ -243,7 +243,9 @@ class DenoisingAutoencoderTransformer(TransformerMixin, BaseEstimator):
           categorical (pandas categorical, polars Categorical and Enum) or boolean. An
           array has no categorical columns.
         - array-like: a mask of shape (n_features,), positions, or column names.
-          Integers are positions, never names. All other columns must be numeric.
+          Integers are positions, never names. All other columns must be numeric. The
+          values of a mask that is a pandas Series belong to the columns that its index
+          names.
         - None: no column is categorical.
 
         A categorical cell is corrupted, hidden and reconstructed as a whole. A level
@@ -265,8 +267,8 @@ class DenoisingAutoencoderTransformer(TransformerMixin, BaseEstimator):
         The smallest number that `impute`, `reconstruct` and `inverse_transform` return
         for a numeric column, as in :class:`~sklearn.impute.IterativeImputer`. None is
         the smallest number of the column in training. A float holds for all columns. An
-        array has one number for each column, and a dict has them by column name (or
-        position). Columns that are not in the dict keep their training range.
+        array has one number for each column, and a dict or pandas Series has them by
+        column name (or position). Columns that are not in it keep their training range.
         ``-np.inf`` removes the bound. Set it before `fit`.
 
     max_value : float, array-like of shape (n_features,), dict or None, default=None
@@ -1071,7 +1073,7 @@ class DenoisingAutoencoderTransformer(TransformerMixin, BaseEstimator):
                 self.max_value,
                 layout.n_features,
                 layout.names,
-                layout.categorical_,
+                layout.held,
             )
             codec.set_bounds(*bounds)
         if self.loss == "log_loss":

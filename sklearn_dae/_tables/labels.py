@@ -71,8 +71,8 @@ def encode(label: Any) -> Any:
         If it is of a type that a saved transformer cannot hold.
     """
     kind = type(label)
-    if kind is int:
-        _check_length(label, abs(label) >= 10**MOST_DIGITS)
+    if kind is int and abs(label) >= 10**MOST_DIGITS:
+        raise TypeError("a saved transformer cannot hold integers of such a length")
     if kind in PLAIN:
         return label
     if kind is Absent:
@@ -83,9 +83,7 @@ def encode(label: Any) -> Any:
     if kind.__module__.partition(".")[0] == "pandas" and name in PANDAS:
         return {name: PANDAS[name][0](label)}
     if kind not in TYPES:
-        raise TypeError(
-            f"{label!r} is of type {name}, which a saved transformer cannot hold"
-        )
+        raise TypeError(f"a saved transformer cannot hold {label!r} of type {name}")
     return {name: TYPES[kind][0](label)}
 
 
@@ -103,19 +101,13 @@ def decode(encoded: Any) -> Any:
     return known[name][1](*typed(fields, list))
 
 
-def _check_length(label: Any, is_long: bool) -> None:
-    if is_long:
-        raise TypeError(f"an integer has more than {MOST_DIGITS} digits")
-
-
 def _encode_scalar(label: np.generic) -> Any:
     """Encode a scalar of NumPy by its bytes. Text becomes text of Python."""
     if isinstance(label, (np.str_, np.bytes_)):
         return encode(label.item())
     if not NUMBER.fullmatch(label.dtype.str):
         raise TypeError(
-            f"{label!r} is of dtype {label.dtype}, which a saved transformer cannot "
-            f"hold"
+            f"a saved transformer cannot hold {label!r} of dtype {label.dtype}"
         )
     return {"NumPy": [label.dtype.str, label.tobytes().hex()]}
 
@@ -134,7 +126,7 @@ def encode_zone(zone: tzinfo | None) -> str | None:
     is_offset = isinstance(zone, timezone)
     name = str(timezone(zone.utcoffset(None)) if is_offset else zone)
     if not ZONE.fullmatch(name):
-        raise TypeError(f"the time zone {zone} cannot be saved. Use one of zoneinfo")
+        raise TypeError(f"a saved transformer cannot hold the time zone {zone}")
     return name
 
 

@@ -223,6 +223,19 @@ class Layout:
         return self.names[position] if self.has_template else int(position)
 
     @property
+    def held(self):
+        """The smallest and the largest number that each column can hold.
+
+        An array of shape (2, n_features). NaN for categorical columns.
+        """
+        held = np.full((2, self.n_features), np.nan)
+        for position, number_type in zip(
+            self.numeric_, self.number_types_, strict=True
+        ):
+            held[:, position] = number_type.low, number_type.high
+        return held
+
+    @property
     def names(self):
         """Names of the columns, None if they have none."""
         template = self._template
