@@ -134,16 +134,17 @@ def plain_parameter(name: str, value: Any) -> Any:
 
     An index or a Series of pandas becomes a list, or a dict if its labels name columns.
     """
+    if isinstance(value, (np.generic, Decimal)):
+        return _plain_scalar(value)
     if name not in ARRAY_PARAMETERS or not hasattr(value, "__len__"):
         return value
-    if isinstance(value, str) or (
-        isinstance(value, np.ndarray) and value.dtype != object
-    ):
+    is_array = isinstance(value, np.ndarray) and value.dtype != object
+    if isinstance(value, str) or is_array:
         return value
     if isinstance(value, dict):
-        return {key: _plain_number(x) for key, x in value.items()}
+        return {_plain_scalar(key): _plain_scalar(x) for key, x in value.items()}
     if isinstance(value, (list, tuple)):
-        return type(value)(map(_plain_number, value))
+        return type(value)(map(_plain_scalar, value))
     labels = _column_labels(value) if name in COLUMN_PARAMETERS else None
     values = value.tolist() if hasattr(value, "tolist") else list(value)
     if labels is None or not all(isinstance(label, str) for label in labels):
@@ -151,7 +152,9 @@ def plain_parameter(name: str, value: Any) -> Any:
     return dict(zip(labels, values, strict=True))
 
 
-def _plain_number(value: Any) -> Any:
+def _plain_scalar(value: Any) -> Any:
+    """Convert a scalar of NumPy or a Decimal to a number or a string of Python."""
+    value = value.item() if isinstance(value, np.generic) else value
     return float(value) if isinstance(value, Decimal) else value
 
 
@@ -541,13 +544,13 @@ def _check_effect(
     low, high = held
     # Comparisons with the NaN of categorical columns are False.
     within = ~np.isfinite(bounds) | ((bounds >= low) & (bounds <= high))
-    for j in np.flatnonzero(~within):
+    for j in np.flatnonzero(~within).tolist():
         reason = f"whose dtype holds numbers from {low[j]} to {high[j]} only"
         if np.isnan(low[j]):
             reason = "which is categorical and has no bounds"
         raise ValueError(
             f"{parameter!r} contains {bounds[j]} for column "
-            f"{int(j) if names is None else names[j]!r}, {reason}, so that the bound "
+            f"{j if names is None else names[j]!r}, {reason}, so that the bound "
             f"would do nothing. Remove the column from the dict, or set its number to "
             f"NaN."
         )

@@ -258,6 +258,7 @@ def _description(net):
 
 
 def _net_of_state(state, layout):
+    history = _history_of_state(state["history"])
     network = _build(state, layout)
     _set_weights(network, state["weights"])
     baseline = Cells(
@@ -274,7 +275,7 @@ def _net_of_state(state, layout):
         network,
         among(state["loss"], LOSSES),
         baseline,
-        _history_of_state(state["history"]),
+        history,
         **settings,
     )
 

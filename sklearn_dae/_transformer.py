@@ -63,7 +63,14 @@ from ._tables.frames import (
     is_frame,
     is_plain_numbers,
 )
-from ._tables.layout import Layout, Table, check_decoded, read_features
+from ._tables.layout import (
+    Layout,
+    Table,
+    check_decoded,
+    names_of,
+    numbers_held,
+    read_features,
+)
 from ._training.fit import check_device, fit_net
 from ._training.net import TrainingParameters, check_callbacks
 from ._warnings import warn_user
@@ -1072,8 +1079,8 @@ class DenoisingAutoencoderTransformer(TransformerMixin, BaseEstimator):
                 self.min_value,
                 self.max_value,
                 layout.n_features,
-                layout.names,
-                layout.held,
+                names_of(layout),
+                numbers_held(layout),
             )
             codec.set_bounds(*bounds)
         if self.loss == "log_loss":
@@ -1088,7 +1095,7 @@ class DenoisingAutoencoderTransformer(TransformerMixin, BaseEstimator):
             self.noise,
             self.noise_factor,
             self.emphasis,
-            layout.names,
+            names_of(layout),
             layout.numeric_,
             layout.categorical_,
         )

@@ -27,7 +27,14 @@ SUB_PACKAGES = {
         "_training",
         "_warnings",
     },
-    "_state": {"_cells", "_compat", "_networks", "_tables", "_training"},
+    "_state": {
+        "_cells",
+        "_compat",
+        "_networks",
+        "_parameters",
+        "_tables",
+        "_training",
+    },
     "_display": {"_parameters", "_tables"},
     # Public, and imported only by users: it needs onnx.
     "onnx": {"_graph", "_networks", "_tables", "_transformer"},
@@ -50,8 +57,8 @@ FILES = {
     },
     "_state": {
         "_cells", "_compat", "_networks.autoencoder", "_networks.contexts",
-        "_networks.custom", "_networks.inference", "_tables.plain", "_tables.states",
-        "_training.fit", "_training.net",
+        "_networks.conv", "_networks.custom", "_networks.inference", "_parameters",
+        "_tables.plain", "_tables.states", "_training.fit", "_training.net",
     },
     "_display": {"_parameters", "_tables.arrays", "_tables.frames"},
     "onnx": {
@@ -86,13 +93,16 @@ FILES = {
     "_tables.codec": {"_cells", "_tables.columns", "_tables.layout"},
     "_tables.layout": {
         "_cells", "_tables.arrays", "_tables.columns", "_tables.descriptions",
-        "_tables.frames", "_tables.number_types", "_warnings",
+        "_tables.frames", "_tables.labels", "_tables.number_types", "_warnings",
     },
     "_tables.states": {
-        "_tables.codec", "_tables.columns", "_tables.descriptions", "_tables.layout",
-        "_tables.number_types", "_tables.plain",
+        "_tables.codec", "_tables.columns", "_tables.descriptions", "_tables.labels",
+        "_tables.layout", "_tables.number_types", "_tables.plain",
     },
-    "_tables.descriptions": {"_compat", "_tables.frames", "_tables.plain"},
+    "_tables.descriptions": {
+        "_compat", "_tables.frames", "_tables.labels", "_tables.plain",
+    },
+    "_tables.labels": {"_tables.plain"},
     "_tables.plain": set(),
     "_tables.columns": {"_cells", "_tables.arrays", "_tables.frames"},
     "_tables.frames": {"_compat", "_tables.arrays", "_tables.number_types"},

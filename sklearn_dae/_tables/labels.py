@@ -7,6 +7,7 @@ Only objects of these types are made from a file.
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Callable, Iterable
 from datetime import UTC, date, datetime, time, timedelta, timezone, tzinfo
@@ -45,12 +46,12 @@ class Absent(NamedTuple):
     ----------
     type : str
         Name of the type.
-    fields : tuple
-        Plain values that describe it.
+    fields : str
+        JSON text of the plain values that describe it.
     """
 
     type: str
-    fields: tuple[Any, ...]
+    fields: str
 
 
 def check(labels: Iterable[Any]) -> None:
@@ -76,7 +77,7 @@ def encode(label: Any) -> Any:
     if kind in PLAIN:
         return label
     if kind is Absent:
-        return {label.type: list(label.fields)}
+        return {label.type: json.loads(label.fields)}
     if isinstance(label, np.generic):
         return _encode_scalar(label)
     name = kind.__name__
@@ -252,7 +253,7 @@ def _without_pandas(name: str, value: Any, fields: list[Any]) -> Any:
     label = rounded.item()
     # Integers stand for what Python's types cannot hold.
     is_equal = rounded == value and not isinstance(label, int)
-    return label if is_equal else Absent(name, tuple(fields))
+    return label if is_equal else Absent(name, json.dumps(fields))
 
 
 def _decode_period(ordinal: Any, frequency: Any) -> Any:
@@ -261,7 +262,7 @@ def _decode_period(ordinal: Any, frequency: Any) -> Any:
     ensure(is_name is not None, f"frequency {frequency!r}")
     pandas = _pandas()
     if pandas is None:
-        return Absent("Period", (ordinal, frequency))
+        return Absent("Period", json.dumps([ordinal, frequency]))
     return pandas.Period(ordinal=ordinal, freq=frequency)
 
 
@@ -270,13 +271,13 @@ def _decode_interval(left: Any, right: Any, closed: Any) -> Any:
     among(closed, CLOSED)
     pandas = _pandas()
     if pandas is None:
-        return Absent("Interval", (left, right, closed))
+        return Absent("Interval", json.dumps([left, right, closed]))
     return pandas.Interval(*ends, closed)
 
 
 def _decode_missing(name: str) -> Any:
     pandas = _pandas()
-    return Absent(f"{name}Type", ()) if pandas is None else getattr(pandas, name)
+    return Absent(f"{name}Type", "[]") if pandas is None else getattr(pandas, name)
 
 
 # How objects of pandas are encoded and decoded, by the names of their types.

@@ -220,28 +220,7 @@ class Layout:
 
     def label(self, position):
         """Return the name of a column, or its position if columns have no names."""
-        return self.names[position] if self.has_template else int(position)
-
-    @property
-    def held(self):
-        """The smallest and the largest number that each column can hold.
-
-        An array of shape (2, n_features). NaN for categorical columns.
-        """
-        held = np.full((2, self.n_features), np.nan)
-        for position, number_type in zip(
-            self.numeric_, self.number_types_, strict=True
-        ):
-            held[:, position] = number_type.low, number_type.high
-        return held
-
-    @property
-    def names(self):
-        """Names of the columns, None if they have none."""
-        template = self._template
-        if isinstance(template, dict):
-            return descriptions.labels(template)
-        return None if template is None else frames.names(template)
+        return names_of(self)[position] if self.has_template else int(position)
 
     def name_inputs(self, input_features):
         """Name the numeric columns, and the levels of all categorical columns.
@@ -444,6 +423,28 @@ class Layout:
         if not self.has_template:
             return of_cells
         return frames.frame_of_numbers(self.template_, of_cells, index)
+
+
+def names_of(layout):
+    """List the names of the columns of a Layout, None if they have none."""
+    template = layout._template
+    if isinstance(template, dict):
+        return descriptions.labels(template)
+    return None if template is None else frames.names(template)
+
+
+def numbers_held(layout):
+    """Find the smallest and the largest number that each column can hold.
+
+    Returns
+    -------
+    held : ndarray of shape (2, n_features)
+        NaN for categorical columns.
+    """
+    held = np.full((2, layout.n_features), np.nan)
+    for position, kind in zip(layout.numeric_, layout.number_types_, strict=True):
+        held[:, position] = kind.low, kind.high
+    return held
 
 
 def _read_objects(cells, label, remedy=""):
