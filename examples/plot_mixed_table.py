@@ -117,8 +117,8 @@ detector = DenoisingOutlierDetector(random_state=0).fit(given)
 CellErrorsDisplay.from_estimator(detector, given, n_rows=6, n_columns=5)
 
 # %%
-# The cells that are most unlikely in their row, as a table. `repair` replaces odd cells,
-# the oddest of each row first, by what the rest of the row predicts.
+# The cells that are most unlikely in their row, as a table. `repair` replaces odd
+# cells, the oddest of each row first, by what the rest of the row predicts.
 
 errors = detector.cell_errors(given, part="row")
 odd = errors.stack().nlargest(5)

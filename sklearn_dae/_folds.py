@@ -66,8 +66,7 @@ class FoldFits:
         self.transformer, self.cv, self.n_jobs = transformer, cv, n_jobs
         self._random_state = check_random_state(transformer.random_state)
         self._codec, self.table = transformer._learn_table(X, self._random_state, None)
-        n_features = self._codec.layout.n_features
-        self._noises = transformer._resolve_noises(n_features)
+        self._noises = transformer._resolve_noises(self._codec.layout)
         self._hashes = hash_rows(self._codec, self.table)
         self.folds = find_folds(self._codec, self.table, cv)
 

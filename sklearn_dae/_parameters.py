@@ -6,9 +6,12 @@ This file holds the checks that need several parameters, or the columns of a tab
 from __future__ import annotations
 
 import math
+import sys
 from collections.abc import Callable, Mapping, Sequence
+from decimal import Decimal
 from inspect import Signature, signature
 from numbers import Integral, Real
+from types import NoneType
 from typing import Any
 
 import numpy as np
@@ -24,6 +27,12 @@ PARTS = ("column", "row")
 # bounds. More updates do not improve the features of small tables.
 ROWS_OF_UPDATE = 4
 FEWEST_UPDATES, MOST_UPDATES = 1000, 2000
+
+# Parameters that hold several values, and those with one value for each column.
+COLUMN_PARAMETERS = ("categorical_features", "noise_factor", "min_value", "max_value")
+ARRAY_PARAMETERS = (
+    *COLUMN_PARAMETERS, "hidden_layer_sizes", "image_shape", "channels",
+)  # fmt: skip
 
 # A noise by name or as a function, and its `noise_factor` for each column.
 Noises = list[tuple[str | Callable[..., Any], np.ndarray]]
@@ -134,6 +143,87 @@ def resolve_max_iter(max_iter: str | int, n_rows: int, batch_size: int) -> int:
     return max_iter
 
 
+def plain_parameter(name: str, value: Any) -> Any:
+    """Convert the value of a parameter to what a saved transformer can hold.
+
+    An index or a Series of pandas becomes a list, or a dict if its labels name columns.
+    """
+    if isinstance(value, (np.generic, Decimal)):
+        return _plain_scalar(value)
+    if name not in ARRAY_PARAMETERS or not hasattr(value, "__len__"):
+        return value
+    is_array = isinstance(value, np.ndarray) and value.dtype != object
+    if isinstance(value, str) or is_array:
+        return value
+    if isinstance(value, dict):
+        return {_plain_scalar(key): _plain_scalar(x) for key, x in value.items()}
+    if isinstance(value, (list, tuple)):
+        return type(value)(map(_plain_scalar, value))
+    labels = _column_labels(value) if name in COLUMN_PARAMETERS else None
+    values = value.tolist() if hasattr(value, "tolist") else list(value)
+    if labels is None or not all(isinstance(label, str) for label in labels):
+        return values
+    return dict(zip(labels, values, strict=True))
+
+
+def _plain_scalar(value: Any) -> Any:
+    """Convert a scalar of NumPy or a Decimal to a number or a string of Python."""
+    value = value.item() if isinstance(value, np.generic) else value
+    return float(value) if isinstance(value, Decimal) else value
+
+
+def _column_labels(value: Any) -> list[Any] | None:
+    """List the labels of a Series of pandas, which say whose its values are.
+
+    Return None for other objects, and for a Series that holds names of columns itself.
+    """
+    pandas = sys.modules.get("pandas")
+    if pandas is None or not isinstance(value, pandas.Series):
+        return None
+    holds_numbers = pandas.api.types.is_numeric_dtype(value.dtype)
+    if not holds_numbers and any(isinstance(item, str) for item in value):
+        return None
+    return value.index.tolist()
+
+
+def _by_label(
+    value: Any, names: Sequence[Any] | None, n_features: int, parameter: str
+) -> Any:
+    """Convert a Series of pandas to a dict by name, or to a list if it has the order.
+
+    Other objects stay as they are.
+
+    Raises
+    ------
+    ValueError
+        If a label is not the name of a column, or occurs twice, or if labels that are
+        no strings have another order than the columns.
+    """
+    labels = _column_labels(value)
+    if labels is None:
+        return value
+    known = list(range(n_features)) if names is None else list(names)
+    unknown = [label for label in labels if label not in known]
+    are_default = labels == list(range(len(labels))) and (names is None or unknown)
+    if labels == known or are_default:
+        return value.tolist()
+    problem = None
+    if unknown:
+        problem = f"the label {unknown[0]!r}"
+    elif len(set(labels)) < len(labels):
+        problem = "a label twice"
+    elif not all(isinstance(label, str) for label in labels):
+        # As a dict, integers would be positions.
+        problem = "integers or dates as labels in another order"
+    if problem:
+        raise ValueError(
+            f"{parameter!r} is a Series with {problem}, but its labels must be names "
+            f"of columns of X, which are {known}. Set its index to the names of the "
+            f"columns, or pass {parameter}.to_numpy() if it has their order."
+        )
+    return dict(zip(labels, value.tolist(), strict=True))
+
+
 def find_categorical(
     categorical_features: Any,
     n_features: int,
@@ -169,7 +259,12 @@ def find_categorical(
         # An array has no kinds, so that its mask stays False.
         mask[: len(kinds)] = np.isin(kinds, ["categorical", "boolean"])
         return mask
-    columns = np.asarray(categorical_features, dtype=object).tolist()
+    chosen = categorical_features
+    if _holds_bools(chosen):
+        chosen = _by_label(chosen, names, n_features, "categorical_features")
+    if isinstance(chosen, dict):
+        chosen = _mask_of_dict(chosen, n_features, names)
+    columns = np.asarray(chosen, dtype=object).tolist()
     # bool is a subclass of int, so look for a mask before positions.
     if columns and all(isinstance(chosen, (bool, np.bool_)) for chosen in columns):
         _check_mask(columns, n_features)
@@ -177,6 +272,28 @@ def find_categorical(
     for column in columns:
         mask[column_position(column, n_features, names, "categorical_features")] = True
     return mask
+
+
+def _holds_bools(values: Any) -> bool:
+    return not isinstance(values, dict) and all(
+        isinstance(value, (bool, np.bool_)) for value in values
+    )
+
+
+def _mask_of_dict(
+    by_column: Mapping[Any, Any], n_features: int, names: Sequence[Any] | None
+) -> list[Any]:
+    """Order the values of a mask by column. It must have all columns."""
+    by_position = _by_position(by_column, n_features, names, "categorical_features")
+    missing = sorted(set(range(n_features)) - set(by_position))
+    if missing:
+        column = missing[0] if names is None else names[missing[0]]
+        raise ValueError(
+            f"'categorical_features' as a mask must have one bool for each of the "
+            f"{n_features} columns of X. It lacks the column {column!r}. Add it, or "
+            f"pass a list of the names of the categorical columns."
+        )
+    return [by_position[position][1] for position in range(n_features)]
 
 
 def _check_mask(mask: Sequence[bool], n_features: int) -> None:
@@ -343,15 +460,18 @@ def _numbers_by_column(
 
     Columns that a dict does not contain get the number `default`.
     """
-    by_column = numbers
-    if isinstance(numbers, dict):
+    by_column = given = _by_label(numbers, names, n_features, parameter)
+    if isinstance(given, dict):
         by_column = [default] * n_features
-        by_position = _by_position(numbers, n_features, names, parameter)
+        by_position = _by_position(given, n_features, names, parameter)
         for position, (_, value) in by_position.items():
             by_column[position] = value
-    elif np.ndim(numbers) == 0:
-        by_column = [numbers] * n_features
+    elif np.ndim(given) == 0:
+        by_column = [np.asarray(given, dtype=object).item()] * n_features
     try:
+        # Objects keep text as text, which would become numbers.
+        cells = np.asarray(by_column, dtype=object).ravel()
+        _check_reals(cells)
         by_column = np.asarray(by_column, dtype=np.float64)
     except (TypeError, ValueError) as error:
         raise ValueError(
@@ -365,12 +485,41 @@ def _numbers_by_column(
     return by_column
 
 
+def _check_reals(cells: np.ndarray) -> None:
+    """Raise TypeError unless all cells are real numbers, or None."""
+    for cell in cells:
+        if not isinstance(cell, (Real, Decimal, NoneType)):
+            raise TypeError(cell)
+
+
 def resolve_bounds(
-    min_value: Any, max_value: Any, n_features: int, names: Sequence[Any] | None
+    min_value: Any,
+    max_value: Any,
+    n_features: int,
+    names: Sequence[Any] | None,
+    held: np.ndarray,
 ) -> tuple[np.ndarray, np.ndarray]:
     """Convert `min_value` and `max_value` to one number per column.
 
     The number is NaN where the bound is the end of the column's training range.
+
+    Parameters
+    ----------
+    min_value, max_value
+        The parameters of DenoisingAutoencoderTransformer.
+    n_features : int
+        Number of columns.
+    names : sequence of str or None
+        Names of the columns. None if columns have no names.
+    held : ndarray of shape (2, n_features)
+        The smallest and the largest number that the dtype of each column can hold. NaN
+        for a categorical column.
+
+    Raises
+    ------
+    ValueError
+        If the parameters do not match the columns, or if the bound of a column could
+        do nothing. One number for all columns is no bound of a single column.
     """
     bounds = {}
     for parameter, given in (("min_value", min_value), ("max_value", max_value)):
@@ -379,6 +528,8 @@ def resolve_bounds(
             bounds[parameter] = _numbers_by_column(
                 given, n_features, names, parameter, np.nan
             )
+            if np.ndim(given) or isinstance(given, dict):
+                _check_effect(bounds[parameter], held, names, parameter)
     low, high = bounds.values()
     wrong = np.flatnonzero(low > high)
     if len(wrong):
@@ -389,3 +540,22 @@ def resolve_bounds(
             f"{high[j]} for column {column!r}. Swap them, or remove one of them."
         )
     return low, high
+
+
+def _check_effect(
+    bounds: np.ndarray, held: np.ndarray, names: Sequence[Any] | None, parameter: str
+) -> None:
+    """Raise ValueError if the bound of a column could do nothing."""
+    low, high = held
+    # Comparisons with the NaN of categorical columns are False.
+    within = ~np.isfinite(bounds) | ((bounds >= low) & (bounds <= high))
+    for j in np.flatnonzero(~within).tolist():
+        reason = f"whose dtype holds numbers from {low[j]} to {high[j]} only"
+        if np.isnan(low[j]):
+            reason = "which is categorical and has no bounds"
+        raise ValueError(
+            f"{parameter!r} contains {bounds[j]} for column "
+            f"{j if names is None else names[j]!r}, {reason}, so that the bound "
+            f"would do nothing. Remove the column from the dict, or set its number to "
+            f"NaN."
+        )

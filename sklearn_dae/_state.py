@@ -9,6 +9,8 @@ from __future__ import annotations
 
 import inspect
 import warnings
+import zlib
+from itertools import pairwise
 
 import numpy as np
 import sklearn
@@ -18,9 +20,16 @@ from sklearn.exceptions import InconsistentVersionWarning
 from ._cells import Cells
 from ._compat import as_tuple
 from ._model import Calibration, Model
-from ._networks.autoencoder import ACTIVATIONS, DenoisingAutoencoder, Dense
+from ._networks.autoencoder import (
+    ACTIVATIONS,
+    DenoisingAutoencoder,
+    Dense,
+    layer_sizes,
+)
 from ._networks.contexts import own_settings
+from ._networks.conv import ConvNetwork
 from ._networks.custom import CustomAutoencoder
+from ._parameters import plain_parameter
 from ._tables.plain import among, array, ensure, pack, typed, unpack
 from ._tables.states import (
     codec_of_state,
@@ -53,18 +62,41 @@ def to_state(dae):
     -------
     state : dict
         "format", "versions" of the libraries, "parameters" by name, "other" attributes
-        that scikit-learn or the user has set, and "fitted": None before `fit`,
-        otherwise a dict of what `fit` has learned.
+        that scikit-learn or the user has set, "fitted": None before `fit`, otherwise a
+        dict of what `fit` has learned, and "checksum" of this dict.
     """
     parameters = dae.get_params(deep=False)
     known = FITTED | set(parameters)
+    fitted = _fitted_state(dae) if hasattr(dae, "net_") else None
     return {
         "format": FORMAT,
         "versions": VERSIONS,
-        "parameters": parameters,
+        "parameters": {
+            name: plain_parameter(name, x) for name, x in parameters.items()
+        },
         "other": {name: x for name, x in vars(dae).items() if name not in known},
-        "fitted": _fitted_state(dae) if hasattr(dae, "net_") else None,
+        "fitted": fitted,
+        "checksum": checksum(fitted),
     }
+
+
+def checksum(value, start=1):
+    """Compute a checksum of arrays and plain values, which shows damage.
+
+    Other values, such as the network of the user, do not count.
+    """
+    if isinstance(value, np.ndarray):
+        start = zlib.adler32(f"{value.dtype.str}{value.shape}".encode(), start)
+        return zlib.adler32(np.ascontiguousarray(value), start)
+    if type(value) is dict:
+        value = [*value, *value.values()]
+    if type(value) in (list, tuple):
+        start = zlib.adler32(f"{len(value)}".encode(), start)
+        for item in value:
+            start = checksum(item, start)
+    elif value is None or type(value) in (str, int, float, bool):
+        start = zlib.adler32(repr(value).encode(errors="surrogatepass"), start)
+    return start
 
 
 def from_state(state, kind):
@@ -91,17 +123,21 @@ def from_state(state, kind):
     _check_format(state)
     try:
         versions = {name: typed(state["versions"][name], str) for name in VERSIONS}
+        ensure(all(len(x) < 100 for x in versions.values()), "long versions")
         attributes = _parameters(state["parameters"], kind)
         attributes |= _others(state["other"], kind)
         if state["fitted"] is not None:
-            if state["format"] == 1:
-                _upgrade(state["fitted"])
+            found = checksum(state["fitted"])
+            # Format 1 has none.
+            ensure(state.get("checksum", found) == found, "wrong checksum")
+            is_old = state["format"] == 1
+            fitted = _upgrade(state["fitted"]) if is_old else state["fitted"]
             with own_settings():
-                attributes |= _fitted_attributes(state["fitted"])
+                attributes |= _fitted_attributes(fitted)
     except Exception as error:  # A state that was changed may contain anything.
         raise ValueError(
             f"The saved {kind.__name__} cannot be read. It was damaged or changed "
-            f"({type(error).__name__}: {error}). Save the transformer again."
+            f"({type(error).__name__}: {error!s:.300}). Save the transformer again."
         ) from error
     return attributes, versions
 
@@ -119,7 +155,7 @@ def _check_format(state):
     if type(state["format"]) is not int or state["format"] not in READABLE:
         raise ValueError(
             f"The transformer was saved in the format {state['format']!r} by the "
-            f"versions {state['versions']!r}, but sklearn_dae "
+            f"versions {state['versions']!r:.300}, but sklearn_dae "
             f"{__version__} reads the formats {READABLE} only. Upgrade "
             f"sklearn_dae, or save the transformer with this version."
         )
@@ -130,9 +166,12 @@ def _upgrade(state):
 
     The cells of levels were not counted, and errors had another measure.
     """
-    state["calibration"] = None
-    for levels in state["layout"]["levels"]:
-        levels["counts"] = None
+    levels = [{**of_column, "counts": None} for of_column in state["layout"]["levels"]]
+    return {
+        **state,
+        "calibration": None,
+        "layout": {**state["layout"], "levels": levels},
+    }
 
 
 def _parameters(given, kind):
@@ -241,6 +280,7 @@ def _description(net):
 
 
 def _net_of_state(state, layout):
+    history = _history_of_state(state["history"])
     network = _build(state, layout)
     _set_weights(network, state["weights"])
     baseline = Cells(
@@ -249,6 +289,7 @@ def _net_of_state(state, layout):
     )
     types = {"lr": float, "max_epochs": int, "batch_size": int, "device": str}
     settings = {name: typed(state[name], kind) for name, kind in types.items()}
+    ensure(torch.device(settings["device"]).type != "meta", "a device without memory")
     if isinstance(network, CustomAutoencoder):
         for name in ("network", "seed"):
             settings[f"module__{name}"] = state["network"][name]
@@ -256,14 +297,18 @@ def _net_of_state(state, layout):
         network,
         among(state["loss"], LOSSES),
         baseline,
-        _history_of_state(state["history"]),
+        history,
         **settings,
     )
 
 
 def _build(state, layout):
-    """Build a network whose weights are not set yet."""
-    description = state["network"]
+    """Build a network whose weights are not set yet.
+
+    Before that, check that the weights in the state have its shapes. A damaged size
+    could need any amount of memory.
+    """
+    description, weights = state["network"], state["weights"]
     arguments = {
         "n_numeric": len(layout.numeric_),
         "n_levels": [len(levels) for levels in layout.levels_],
@@ -271,18 +316,57 @@ def _build(state, layout):
         "representation": among(state["representation"], REPRESENTATIONS),
     }
     if "activation" in description:
-        hidden = [typed(size, int) for size in description["hidden_layer_sizes"]]
+        hidden = _sizes(description["hidden_layer_sizes"], weights)
         activation = among(description["activation"], tuple(ACTIVATIONS))
-        return DenoisingAutoencoder(
-            hidden_layer_sizes=hidden, activation=activation, **arguments
-        )
+        arguments["hidden_layer_sizes"] = hidden
+        _check_dense(weights, arguments)
+        return DenoisingAutoencoder(activation=activation, **arguments)
+    _check_custom(description["network"], weights, arguments)
     return CustomAutoencoder(
         network=description["network"],
         seed=typed(description["seed"], int),
-        encoder_sizes=[typed(size, int) for size in description["encoder_sizes"]],
+        encoder_sizes=_sizes(description["encoder_sizes"], weights),
         n_weights=typed(description["n_weights"], int),
         **arguments,
     )
+
+
+def _sizes(sizes, weights):
+    """Return the sizes of layers, after checking them. Each layer has weights."""
+    ensure(len(typed(sizes, list)) <= len(weights), f"{len(sizes)} layers")
+    ensure(all(typed(size, int) >= 1 for size in sizes), f"layers of sizes {sizes}")
+    return sizes
+
+
+def _check_dense(weights, arguments):
+    """Raise an error of any type unless the weights have the sizes of the layers."""
+    for part, sizes in zip(
+        ("encoder", "decoder"), layer_sizes(**arguments), strict=True
+    ):
+        for k, (n_in, n_out) in enumerate(pairwise(sizes)):
+            _check_shape(weights, f"{part}.{k}.weight", (n_out, n_in))
+
+
+def _check_custom(network, weights, arguments):
+    """Raise an error of any type if the sizes of a network do not fit its weights.
+
+    The modules of the user must check their own sizes.
+    """
+    n_components = arguments["n_components"]
+    n_inputs = arguments["n_numeric"] + sum(arguments["n_levels"])
+    # A convolution has more outputs than weights, but not for each input.
+    n_weights = sum(values.size for values in weights.values())
+    ensure(1 <= n_components <= n_inputs * n_weights, f"{n_components} components")
+    if type(network) is ConvNetwork:
+        ensure(np.size(network.channels) <= len(weights), "many layers")
+        shapes = network._encoder_shapes(n_inputs, n_components)
+        for name, shape in shapes.items():
+            _check_shape(weights, f"encoder.{name}", shape)
+
+
+def _check_shape(weights, name, expected):
+    shape = weights[name].shape
+    ensure(shape == expected, f"{name} of shape {shape} instead of {expected}")
 
 
 def _set_weights(network, weights):
@@ -327,6 +411,8 @@ def _tensor(value, dtype, *shape):
 def _state_of_history(epochs):
     """Convert what was recorded by epoch to one array or list for each record."""
     names = dict.fromkeys(name for epoch in epochs for name in epoch)
+    # Equal fits have equal states, but need different times.
+    names.pop("dur", None)
     records = {}
     for name in names:
         positions = [k for k, epoch in enumerate(epochs) if name in epoch]
@@ -356,12 +442,17 @@ def _compact(values):
 
 
 def _history_of_state(state):
-    epochs = [{} for _ in range(typed(state["n_epochs"], int))]
-    for name, record in state["records"].items():
+    n_epochs, records = typed(state["n_epochs"], int), state["records"]
+    # Each epoch has its loss. So the number is checked before a list is made of it.
+    n_recorded = max((len(record["epochs"]) for record in records.values()), default=0)
+    ensure(n_epochs == n_recorded, f"{n_epochs} epochs, {n_recorded} of them recorded")
+    epochs = [{} for _ in range(n_epochs)]
+    for name, record in records.items():
         values = record["values"]
         is_array = isinstance(values, np.ndarray)
         of_record = typed(values.tolist() if is_array else unpack(values), list)
         positions = array(record["epochs"], np.int64, len(of_record)).tolist()
+        ensure(sorted({*positions} & {*range(n_epochs)}) == positions, "wrong epochs")
         for position, value in zip(positions, of_record, strict=True):
             epochs[position][name] = value
     return epochs
@@ -394,9 +485,13 @@ def _progress_of_state(state, network):
     if moments is not None:
         n_features = sum(network.block_sizes)
         means = _tensor(moments["means"], torch.float64, 2, n_features)
-        moments = Moments(means, typed(moments["n_rows"], int))
+        n_rows = typed(moments["n_rows"], int)
+        ensure(n_rows >= 1, f"moments of {n_rows} rows")
+        moments = Moments(means, n_rows)
     generator = _tensor(state["generator"], torch.uint8, None)
     device = torch.device(typed(state["device"], str))
+    if device.type == "cpu":
+        torch.Generator().set_state(generator)  # Raises an error if it is none.
     return Progress(optimizer, moments, generator, str(device))
 
 

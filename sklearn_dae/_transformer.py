@@ -36,7 +36,13 @@ from ._parameters import (
 from ._state import from_state, to_state, warn_of_versions
 from ._tables.codec import Codec
 from ._tables.frames import check_container, index_of
-from ._tables.layout import Layout, check_width, read_features
+from ._tables.layout import (
+    Layout,
+    check_width,
+    names_of,
+    numbers_held,
+    read_features,
+)
 from ._training.fit import check_device
 from ._training.net import TrainingParameters, check_callbacks
 from ._validation import read_columns, read_table, snapshot
@@ -155,8 +161,8 @@ class DenoisingAutoencoderTransformer(TransformerMixin, BaseEstimator):
 
     noise_factor : float, array-like of shape (n_features,) or dict, default=0.2
         Strength of the corruption: one number for all columns, one for each column, or
-        a dict by column name (or position). Columns that are not in the dict are not
-        corrupted. For "swap", "masking", "zero" and "salt_and_pepper" it is the
+        a dict or pandas Series by column name (or position). Columns that are not in it
+        are not corrupted. For "swap", "masking", "zero" and "salt_and_pepper" it is the
         probability, in [0, 1], that a cell is corrupted. For "gaussian" it is the
         standard deviation of the noise, in units of the scaled column. If you search
         only one parameter, search this one.
@@ -188,7 +194,9 @@ class DenoisingAutoencoderTransformer(TransformerMixin, BaseEstimator):
           categorical (pandas categorical, polars Categorical and Enum) or boolean. An
           array has no categorical columns.
         - array-like: a mask of shape (n_features,), positions, or column names.
-          Integers are positions, never names. All other columns must be numeric.
+          Integers are positions, never names. All other columns must be numeric. The
+          values of a mask that is a pandas Series belong to the columns that its index
+          names.
         - None: no column is categorical.
 
         A categorical cell is corrupted, hidden and reconstructed as a whole. A level
@@ -210,8 +218,8 @@ class DenoisingAutoencoderTransformer(TransformerMixin, BaseEstimator):
         The smallest number that `impute`, `reconstruct` and `inverse_transform` return
         for a numeric column, as in :class:`~sklearn.impute.IterativeImputer`. None is
         the smallest number of the column in training. A float holds for all columns. An
-        array has one number for each column, and a dict has them by column name (or
-        position). Columns that are not in the dict keep their training range.
+        array has one number for each column, and a dict or pandas Series has them by
+        column name (or position). Columns that are not in it keep their training range.
         ``-np.inf`` removes the bound. Set it before `fit`.
 
     max_value : float, array-like of shape (n_features,), dict or None, default=None
@@ -665,7 +673,8 @@ class DenoisingAutoencoderTransformer(TransformerMixin, BaseEstimator):
         model, index = self._model, index_of(X)
         # Check this first: a table in the place of features may hold no numbers.
         check_width(np.shape(X), model.n_features_out, model.n_components)
-        return model.layout.write(model.decode(read_features(X)), index)
+        X = read_features(X, snapshot(self).get_feature_names_out)
+        return model.layout.write(model.decode(X), index)
 
     def reconstruct(self, X):
         """Repair rows: predict each cell from the whole row.
@@ -865,7 +874,7 @@ class DenoisingAutoencoderTransformer(TransformerMixin, BaseEstimator):
         random_state = check_random_state(self.random_state)
         previous = getattr(self, "_model", None) if self.warm_start else None
         codec, table = self._learn_table(X, random_state, previous)
-        noises = self._resolve_noises(codec.layout.n_features)
+        noises = self._resolve_noises(codec.layout)
         train, valid = None, None
         if X_val is not None:
             valid = self._read_val(X_val, codec)
@@ -894,7 +903,7 @@ class DenoisingAutoencoderTransformer(TransformerMixin, BaseEstimator):
         # Later calls draw from the generator of the first one.
         random_state = None if progress else check_random_state(self.random_state)
         codec, table = self._learn_table(X, random_state, previous, min_rows=1)
-        noises = self._resolve_noises(codec.layout.n_features)
+        noises = self._resolve_noises(codec.layout)
         data = encode_training_data(codec, table, incremental=True)
         del table
         seed = 0 if progress else _seed(random_state)
@@ -929,17 +938,25 @@ class DenoisingAutoencoderTransformer(TransformerMixin, BaseEstimator):
             layout = Layout(self.min_frequency, self.max_categories)
             table = layout.fit(validated, is_categorical, X)
             codec = Codec(layout, self.scaling).fit(table, random_state)
-            names = getattr(self, "feature_names_in_", None)
-            bounds = self.min_value, self.max_value
-            codec.set_bounds(*resolve_bounds(*bounds, layout.n_features, names))
+            bounds = resolve_bounds(
+                self.min_value,
+                self.max_value,
+                layout.n_features,
+                names_of(layout),
+                numbers_held(layout),
+            )
+            codec.set_bounds(*bounds)
         if self.loss == "log_loss":
             codec.check_unit_range(table if previous else None)
         return codec, table
 
-    def _resolve_noises(self, n_features):
-        names = getattr(self, "feature_names_in_", None)
+    def _resolve_noises(self, layout):
         return resolve_noises(
-            self.noise, self.noise_factor, self.emphasis, n_features, names
+            self.noise,
+            self.noise_factor,
+            self.emphasis,
+            layout.n_features,
+            names_of(layout),
         )
 
     def _split(self, rows, random_state):

@@ -17,15 +17,18 @@ from sklearn_dae import ConvNetwork, DenoisingAutoencoderTransformer
 PACKAGE = Path(sklearn_dae.__file__).parent
 # The sub-packages and top-level files, and those that each of them may import.
 SUB_PACKAGES = {
-    "__init__": {"_compat", "_display", "_networks", "_transformer", "_version"},
+    "__init__": {
+        "_compat", "_detector", "_display", "_networks", "_transformer", "_version",
+    },
     "_transformer": {
         "_model", "_parameters", "_state", "_tables", "_training", "_validation",
         "_warnings",
     },
     "_state": {
-        "_cells", "_compat", "_model", "_networks", "_tables", "_training", "_version",
+        "_cells", "_compat", "_model", "_networks", "_parameters", "_tables",
+        "_training", "_version",
     },
-    "_model": {"_cells", "_networks", "_tables", "_training"},
+    "_model": {"_cells", "_networks", "_parameters", "_tables", "_training"},
     "_display": {"_parameters", "_tables"},
     "onnx": {"_graph", "_model", "_networks", "_tables", "_transformer"},
     "_graph": {"_networks"},
@@ -38,21 +41,29 @@ SUB_PACKAGES = {
     "_version": set(),
     "_warnings": set(),
     "_validation": {"_parameters", "_tables"},
+    "_detector": {
+        "_folds", "_model", "_parameters", "_tables", "_transformer", "_validation",
+    },
+    "_folds": {"_model", "_tables", "_transformer"},
 }  # fmt: skip
 FILES = {
-    "__init__": {"_compat", "_display", "_networks.conv", "_transformer", "_version"},
+    "__init__": {
+        "_compat", "_detector", "_display", "_networks.conv", "_transformer",
+        "_version",
+    },
     "_transformer": {
         "_model", "_parameters", "_state", "_tables.codec", "_tables.frames",
         "_tables.layout", "_training.fit", "_training.net", "_validation", "_warnings",
     },
     "_state": {
         "_cells", "_compat", "_model", "_networks.autoencoder", "_networks.contexts",
-        "_networks.custom", "_tables.plain", "_tables.states", "_training.fit",
-        "_training.net", "_version",
+        "_networks.conv", "_networks.custom", "_parameters", "_tables.plain",
+        "_tables.states", "_training.fit", "_training.net", "_version",
     },
     "_model": {
-        "_cells", "_networks.autoencoder", "_networks.contexts", "_networks.inference",
-        "_tables.codec", "_tables.layout", "_training.fit", "_training.net",
+        "_cells", "_networks.autoencoder", "_networks.contexts", "_networks.folds",
+        "_networks.inference", "_networks.surprise", "_parameters", "_tables.codec",
+        "_tables.columns", "_tables.layout", "_training.fit", "_training.net",
     },
     "_display": {"_parameters", "_tables.arrays", "_tables.frames"},
     "onnx": {
@@ -88,13 +99,16 @@ FILES = {
     "_tables.codec": {"_cells", "_tables.columns", "_tables.layout"},
     "_tables.layout": {
         "_cells", "_tables.arrays", "_tables.columns", "_tables.descriptions",
-        "_tables.frames", "_tables.number_types", "_warnings",
+        "_tables.frames", "_tables.labels", "_tables.number_types", "_warnings",
     },
     "_tables.states": {
-        "_tables.codec", "_tables.columns", "_tables.descriptions", "_tables.layout",
-        "_tables.number_types", "_tables.plain",
+        "_tables.codec", "_tables.columns", "_tables.descriptions", "_tables.labels",
+        "_tables.layout", "_tables.number_types", "_tables.plain",
     },
-    "_tables.descriptions": {"_compat", "_tables.frames", "_tables.plain"},
+    "_tables.descriptions": {
+        "_compat", "_tables.frames", "_tables.labels", "_tables.plain",
+    },
+    "_tables.labels": {"_tables.plain"},
     "_tables.plain": set(),
     "_tables.columns": {"_cells", "_tables.arrays", "_tables.frames"},
     "_tables.frames": {"_compat", "_tables.arrays", "_tables.number_types"},
@@ -109,20 +123,29 @@ FILES = {
         "_parameters", "_tables.arrays", "_tables.columns", "_tables.frames",
         "_tables.layout",
     },
+    "_detector": {
+        "_folds", "_model", "_parameters", "_tables.frames", "_transformer",
+        "_validation",
+    },
+    "_folds": {"_model", "_tables.folds", "_tables.layout", "_transformer"},
+    "_networks.folds": set(),
+    "_networks.surprise": set(),
+    "_tables.folds": {"_cells", "_tables.codec", "_tables.layout"},
 }  # fmt: skip
 # Libraries, and the files that may import them.
 LIBRARIES = {
     "skorch": {"_training.net"},
     "sklearn": {
-        "_display", "_networks.conv", "_state", "_tables.codec", "_tables.columns",
-        "_tables.layout", "_transformer", "_validation", "onnx",
+        "_detector", "_display", "_folds", "_networks.conv", "_state", "_tables.codec",
+        "_tables.columns", "_tables.layout", "_transformer", "_validation", "onnx",
     },
     "torch": {
-        "_cells", "_graph", "_networks.autoencoder", "_networks.contexts",
-        "_networks.conv", "_networks.custom", "_networks.dropout",
-        "_networks.inference", "_networks.output", "_networks.threads", "_state",
-        "_tables.arrays", "_tables.codec", "_training.batches", "_training.corruption",
-        "_training.fit", "_training.loss", "_training.net", "_training.steps",
+        "_cells", "_graph", "_model", "_networks.autoencoder", "_networks.contexts",
+        "_networks.conv", "_networks.custom", "_networks.dropout", "_networks.folds",
+        "_networks.inference", "_networks.output", "_networks.surprise",
+        "_networks.threads", "_state", "_tables.arrays", "_tables.codec",
+        "_training.batches", "_training.corruption", "_training.fit", "_training.loss",
+        "_training.net", "_training.steps",
     },
     "pandas": set(),
     "polars": set(),

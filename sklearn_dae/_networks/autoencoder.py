@@ -363,16 +363,16 @@ class DenoisingAutoencoder(Autoencoder):
         cells = CellsEncoder(n_numeric, n_levels, bins, clip, MULTIPLE)
         super().__init__(cells, n_components, representation)
         self.activation = activation
-        encoder_sizes = [*hidden_layer_sizes, n_components]
-        decoder_sizes = encoder_sizes[::-1] if is_bottleneck else [n_components]
-        self.encoder = _dense([cells.n_inputs, *encoder_sizes])
-        self.decoder = _dense([*decoder_sizes, cells.n_outputs])
+        encoder_sizes, decoder_sizes = layer_sizes(
+            n_numeric, n_levels, n_components, hidden_layer_sizes, representation
+        )
+        self.encoder, self.decoder = _dense(encoder_sizes), _dense(decoder_sizes)
         self.encoder_activations = [activation] * len(self.encoder)
         if is_bottleneck:
             self.encoder_activations[-1] = "identity"
         self.decoder_activations = [activation] * (len(self.decoder) - 1) + ["identity"]
         self.n_weights = sum(layer.weight.numel() for layer, _ in self.dense_layers())
-        self._set_blocks(encoder_sizes)
+        self._set_blocks(encoder_sizes[1:])
 
     def extra_repr(self) -> str:
         return f"activation={self.activation!r}, {super().extra_repr()}"
@@ -404,6 +404,25 @@ class DenoisingAutoencoder(Autoencoder):
     def decode(self, latent: Tensor) -> Tensor:
         output = _run(self.decoder, self.decoder_activations, latent)[-1]
         return output[:, : self.cells.n_outputs]
+
+
+def layer_sizes(
+    n_numeric: int,
+    n_levels: Sequence[int],
+    n_components: int,
+    hidden_layer_sizes: Sequence[int],
+    representation: str,
+) -> tuple[list[int], list[int]]:
+    """Compute the numbers of units of the encoder and the decoder, inputs first.
+
+    The parameters are those of :class:`DenoisingAutoencoder`.
+    """
+    is_bottleneck = representation == "latent"
+    n_encodings = 1 if is_bottleneck else 1 + n_bins(n_numeric)
+    encoder = [*hidden_layer_sizes, n_components]
+    decoder = encoder[::-1] if is_bottleneck else [n_components]
+    n_inputs = n_numeric * n_encodings + sum(n_levels)
+    return [n_inputs, *encoder], [*decoder, n_numeric + sum(n_levels)]
 
 
 def _dense(sizes: Sequence[int]) -> nn.ModuleList:

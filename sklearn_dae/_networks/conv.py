@@ -13,10 +13,12 @@ from sklearn.utils._param_validation import Interval
 from torch import Tensor, nn
 from torch.nn.functional import adaptive_avg_pool2d
 
-from .._parameters import positive_integers
+from .._parameters import plain_parameter, positive_integers
 
 # Every layer halves the height and the width of its input.
 STRIDE = 2
+
+Size = tuple[int, int]
 
 
 class ConvNetwork(BaseEstimator):
@@ -88,6 +90,10 @@ class ConvNetwork(BaseEstimator):
         self.kernel_size = kernel_size
         self.pool_size = pool_size
 
+    def __getstate__(self) -> dict[str, Any]:
+        """Return the parameters as plain values."""
+        return {name: plain_parameter(name, x) for name, x in vars(self).items()}
+
     def __setstate__(self, state: dict[str, Any]) -> None:
         """Set the parameters. Refuse anything else, as a manipulated file may hold."""
         names = set(self._get_param_names())
@@ -120,6 +126,26 @@ class ConvNetwork(BaseEstimator):
         ValueError
             If a parameter is invalid, or an image does not have `n_inputs` numbers.
         """
+        maps, sizes = self._maps_and_sizes(n_inputs)
+        encoder = ConvEncoder(
+            maps, sizes, n_components, self.kernel_size, self.pool_size
+        )
+        return encoder, _decoder(maps, sizes, n_components, self.kernel_size)
+
+    def _encoder_shapes(
+        self, n_inputs: int, n_components: int
+    ) -> dict[str, tuple[int, ...]]:
+        """Compute the shapes of the weights of the encoder, without building it."""
+        maps, sizes = self._maps_and_sizes(n_inputs)
+        shapes: dict[str, tuple[int, ...]] = {
+            f"layers.{k}.weight": (n_out, n_in, self.kernel_size, self.kernel_size)
+            for k, (n_in, n_out) in enumerate(pairwise(maps))
+        }
+        n_last = maps[-1] * math.prod(sizes[-1])
+        return shapes | {"latent.weight": (n_components, n_last)}
+
+    def _maps_and_sizes(self, n_inputs: int) -> tuple[list[int], list[Size]]:
+        """Check the parameters. Compute the maps of each layer, and their sizes."""
         self._validate_params()
         image_shape = positive_integers(
             "'image_shape' of ConvNetwork", self.image_shape
@@ -133,15 +159,8 @@ class ConvNetwork(BaseEstimator):
                 f"{self.image_shape!r} with the product {n_numbers}."
             )
         n_channels, height, width = image_shape
-        maps = [n_channels, *channels]
         sizes = _sizes((height, width), len(channels), self.kernel_size)
-        encoder = ConvEncoder(
-            maps, sizes, n_components, self.kernel_size, self.pool_size
-        )
-        return encoder, _decoder(maps, sizes, n_components, self.kernel_size)
-
-
-Size = tuple[int, int]
+        return [n_channels, *channels], sizes
 
 
 def _sizes(size: Size, n_layers: int, kernel_size: int) -> list[Size]:

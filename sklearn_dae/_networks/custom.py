@@ -119,7 +119,11 @@ class CustomAutoencoder(Autoencoder):
     def _restore(self, encoder_sizes: Sequence[int], n_weights: int) -> None:
         """Prepare modules that were checked before their training."""
         # Lazy modules get their shapes when they are run.
-        self.eval().repair(torch.zeros(2, self.cells.n_inputs))
+        rows = torch.zeros(2, self.cells.n_inputs)
+        self.eval().repair(rows)
+        widths = [block.shape[1] for block in self.encode(rows)]
+        if widths != list(encoder_sizes) or widths[-1] != self.n_components:
+            raise ValueError(f"blocks of {encoder_sizes} instead of {widths} features")
         replace_dropout(self)
         self._set_blocks(encoder_sizes)
         self.n_weights = n_weights

@@ -13,7 +13,7 @@ from sklearn.utils import check_array
 
 from .._cells import row_chunks
 from .._warnings import warn_user
-from . import descriptions, frames
+from . import descriptions, frames, labels
 from .arrays import as_array, floats, holds_objects, is_list, is_missing
 from .columns import (
     MISSING,
@@ -119,6 +119,8 @@ class Layout:
         is_frame = frames.is_frame(template)
         # A fitted estimator must not hold rows of the user.
         self._template = frames.without_rows(template) if is_frame else None
+        # Raises an error if a saved transformer could not hold the columns.
+        self.describe_template()
         positions = np.flatnonzero(is_categorical)
         self.dtype_ = _array_dtype(X, len(positions))
         self.numeric_ = np.flatnonzero(~is_categorical)
@@ -171,6 +173,7 @@ class Layout:
             levels = Levels.learn(
                 values, self.min_frequency, self.max_categories, fallback
             )
+            labels.check(levels.ranked)
         if levels.n_seen > max(MANY_LEVELS, len(values) / 2):
             warn_user(
                 f"Column {self.label(position)!r} is categorical and has "
@@ -217,12 +220,7 @@ class Layout:
 
     def label(self, position):
         """Return the name of a column, or its position if columns have no names."""
-        if not self.has_template:
-            return int(position)
-        template = self._template
-        is_described = isinstance(template, dict)
-        names = (descriptions.labels if is_described else frames.names)(template)
-        return names[position]
+        return names_of(self)[position] if self.has_template else int(position)
 
     def name_inputs(self, input_features):
         """Name the numeric columns, and the levels of all categorical columns.
@@ -441,6 +439,28 @@ def smallest_dtype(largest):
     return next(t for t in (np.int8, np.int16, np.int32) if largest <= np.iinfo(t).max)
 
 
+def names_of(layout):
+    """List the names of the columns of a Layout, None if they have none."""
+    template = layout._template
+    if isinstance(template, dict):
+        return descriptions.labels(template)
+    return None if template is None else frames.names(template)
+
+
+def numbers_held(layout):
+    """Find the smallest and the largest number that each column can hold.
+
+    Returns
+    -------
+    held : ndarray of shape (2, n_features)
+        NaN for categorical columns.
+    """
+    held = np.full((2, layout.n_features), np.nan)
+    for position, kind in zip(layout.numeric_, layout.number_types_, strict=True):
+        held[:, position] = kind.low, kind.high
+    return held
+
+
 def _read_objects(cells, label, remedy=""):
     """Convert an array of objects, one column, to floats. Name it in errors."""
     try:
@@ -450,10 +470,15 @@ def _read_objects(cells, label, remedy=""):
         raise kind(f"Column {label!r} must hold numbers: {error}") from error
 
 
-def read_features(X):
-    """Convert features in any dense container to an array of dtype float32."""
+def read_features(X, feature_names):
+    """Convert features in any dense container to an array of dtype float32.
+
+    `feature_names` is a function that names the features in order. Raise ValueError if
+    the names of a DataFrame say that its features are in another order.
+    """
     if frames.is_frame(X):
         names, kinds = names_and_kinds(X)
+        _check_order(names, list(feature_names())[-len(names) :])
         check_numbers(X, names, kinds, np.zeros(len(kinds), dtype=bool))
         X = frames.Numbers(X, range(len(kinds)))[:]
     else:
@@ -477,6 +502,22 @@ def check_width(shape, n_features_out, n_components):
             f"{n_features_out} features that transform gives, or the {n_components} of "
             f"the latent layer alone, which are the last."
         )
+
+
+def _check_order(names, expected):
+    """Raise ValueError if a feature has another position than in `expected`.
+
+    Other names may be anything, because the user may rename features.
+    """
+    positions = {name: position for position, name in enumerate(expected)}
+    for position, name in enumerate(names):
+        if positions.get(name, position) != position:
+            raise ValueError(
+                f"X must hold the features in the order of get_feature_names_out, but "
+                f"feature {name!r} is at position {position} instead of "
+                f"{positions[name]}. Pass X[names] with names in that order: those of "
+                f"dae.get_feature_names_out(), or the last {len(expected)} of them."
+            )
 
 
 def check_decoded(first_row, numeric, probabilities):

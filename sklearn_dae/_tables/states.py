@@ -9,12 +9,15 @@ import numpy as np
 from . import descriptions
 from .codec import Codec
 from .columns import ColumnStatistics, Levels
+from .labels import decode, encode
 from .layout import Layout
-from .number_types import NumberType
+from .number_types import MOST_DECIMALS, NumberType
 from .plain import among, array, ensure, pack, typed, unpack
 
 SCALINGS = ("standard", "minmax", "quantile", None)
 DTYPES = ("float16", "float32", "float64", "float128", "object")
+# No number of a column is larger, apart from infinity.
+LARGEST_NUMBER = 10**400
 NUMBER_KINDS = ("bool", "int", "float", "decimal", "text")
 
 
@@ -38,7 +41,9 @@ def state_of_layout(layout):
 def layout_of_state(state):
     """Make the layout of a state. Raise an error of any type if it is invalid."""
     types = [_number_type(fields) for fields in unpack(state["number_types"])]
-    number_types = [types[k] for k in array(state["number_type_of"], np.int64, None)]
+    type_of = array(state["number_type_of"], np.int64, None)
+    ensure(((type_of >= 0) & (type_of < len(types))).all(), "numbers of no type")
+    number_types = [types[k] for k in type_of]
     levels = [_levels(of_column) for of_column in state["levels"]]
     categorical = array(state["categorical"], np.int64, len(levels))
     n_features = len(number_types) + len(levels)
@@ -97,16 +102,19 @@ def _plain_number_type(number_type):
 def _number_type(fields):
     kind, low, high, decimals, float_dtype = fields
     low, high = (Decimal(x) if isinstance(x, str) else x for x in (low, high))
-    are_numbers = (isinstance(x, (int, float, Decimal)) for x in (low, high, decimals))
-    ensure(all(are_numbers), f"{fields} instead of numbers")
+    are_numbers = (isinstance(x, (int, float, Decimal)) for x in (low, high))
+    ensure(all(are_numbers) and low <= high, f"range from {low} to {high}")
+    is_range = all(abs(x) == np.inf or abs(x) < LARGEST_NUMBER for x in (low, high))
+    ensure(is_range, "a range beyond that of floats")
+    is_count = type(decimals) is int and 0 <= decimals <= MOST_DECIMALS
+    ensure(is_count or decimals == np.inf, f"{decimals} decimals")
     float_dtype = among(float_dtype, DTYPES)
     return NumberType(among(kind, NUMBER_KINDS), low, high, decimals, float_dtype)
 
 
 def _state_of_levels(levels):
-    ranked = pack(levels.ranked)
     return {
-        "ranked": ranked,
+        "ranked": pack(list(map(encode, levels.ranked))),
         "n_codes": len(levels),
         "n_seen": levels.n_seen,
         "counts": levels.counts,
@@ -114,7 +122,7 @@ def _state_of_levels(levels):
 
 
 def _levels(state):
-    ranked = unpack(state["ranked"])
+    ranked = list(map(decode, unpack(state["ranked"])))
     n_codes, n_seen = typed(state["n_codes"], int), typed(state["n_seen"], int)
     n_levels = len(set(ranked))
     ensure(n_levels == len(ranked) == max(n_seen, 1), f"{n_seen} of {n_levels} levels")

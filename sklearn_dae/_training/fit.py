@@ -13,7 +13,7 @@ from .._cells import Cells, ColumnSummary, SparseCells, row_chunks
 from .._networks.autoencoder import Autoencoder
 from .._networks.output import baseline_output
 from .._networks.threads import one_thread
-from .batches import CorruptibleRows
+from .batches import CorruptibleRows, FixedBatches
 from .corruption import Corruption
 from .loss import mean_errors
 from .net import AutoencoderNet, History, TrainingParameters, build_net, run
@@ -71,10 +71,13 @@ def check_device(device: str) -> None:
     except (RuntimeError, AssertionError, ImportError) as error:
         # PyTorch imports a package for some devices.
         reason = str(error).splitlines()[0].split(". ")[0]
+        hint = ""
+        if device.lower().partition(":")[0] == "gpu":
+            hint = "PyTorch names the GPUs of NVIDIA and AMD 'cuda', Apple's 'mps'. "
         raise ValueError(
             f"'device' must be a device that PyTorch can use here, such as 'cpu'. Got "
-            f"{device!r}: {reason}. Set device='cpu', or install a build of PyTorch "
-            f"and a driver for that device."
+            f"{device!r}: {reason}. {hint}Set device='cpu', or install a build of "
+            f"PyTorch and a driver for that device."
         ) from error
 
 
@@ -112,6 +115,8 @@ def fit_net(
     validation_rows = (
         None if valid is None else corruptible(valid.to(parameters.device))
     )
+    if validation_rows is not None:
+        _check_validation(validation_rows, parameters, learnable)
     net = build_net(parameters, columns, baseline, validation_rows, generator)
     sample = _draw_sample(train, net.module_, generator)
     if previous is None:
@@ -125,6 +130,30 @@ def fit_net(
         history = run(net, corruptible(train), n_threads)
     has_spreads = parameters.incremental and previous is not None
     return net, history, _finish(net, sample, generator, progress, has_spreads)
+
+
+def _check_validation(
+    rows: CorruptibleRows, parameters: TrainingParameters, learnable: Cells
+) -> None:
+    """Raise ValueError if no cell of the validation rows counts in the loss."""
+    for _, (_, weights) in FixedBatches(rows, parameters.batch_size):
+        if any(bool(block.any()) for block in weights):
+            return
+    if not any(bool(columns.any()) for columns in learnable):
+        reason = "all columns are constant or without any value in training"
+    elif any(bool(block.any()) for block in rows.cells.rows(slice(None)).observed()):
+        reason = (
+            f"with emphasis={parameters.emphasis} only corrupted cells count, and the "
+            f"noise corrupts none of them, or their columns are constant in training"
+        )
+    else:
+        reason = "all of them are missing, or are levels that fit did not see in X"
+    raise ValueError(
+        f"early_stopping=True needs a validation loss, but no cell of the "
+        f"{len(rows)} validation rows counts: {reason}. Use other or more validation "
+        f"rows, a smaller 'emphasis' or a larger 'noise_factor', or set "
+        f"early_stopping=False."
+    )
 
 
 def _make_generator(

@@ -25,7 +25,7 @@ class ReconstructionLoss(nn.Module):
     A loss of 1.0 is the loss of predicting each column's training mean, or the
     frequencies of its levels. Numeric columns count in proportion to their spread after
     scaling. Under standard scaling all have the same spread. A categorical column
-    counts as much as an average numeric column.
+    counts as much as an average numeric column. The loss is NaN if no cell counts.
 
     Parameters
     ----------
@@ -97,9 +97,10 @@ class ReconstructionLoss(nn.Module):
                 gradient[:, n_numeric:],
             )
             baseline = baseline + codes_weights.sum() * self.numeric_unit
-        # If all weights are 0, the baseline is 0, too. Do not divide by it.
+        # If all weights are 0, the baseline is 0, too. The loss is then 0 / 0.
+        loss = total / baseline
         baseline = baseline.clamp_min(torch.finfo(baseline.dtype).tiny)
-        return total / baseline, gradient.div_(baseline)
+        return loss, gradient.div_(baseline)
 
     def _codes_error(
         self, logits: Tensor, codes: Tensor, weights: Tensor, gradient: Tensor

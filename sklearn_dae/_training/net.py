@@ -103,12 +103,28 @@ class DivergenceCheck(Callback):
     def on_epoch_end(self, net: NeuralNet, **kwargs: Any) -> None:
         self.is_in_epoch_ = False
         loss = net.history[-1, "train_loss"]
-        if not math.isfinite(loss):
+        if math.isinf(loss) or (math.isnan(loss) and not _is_finite(net.module_)):
             raise FloatingPointError(
                 f"Training diverged: the loss is {loss} after epoch "
                 f"{len(net.history)} with learning_rate_init={net.lr}. Try a smaller "
                 f"'learning_rate_init', or scale the columns: scaling='standard'."
             )
+
+
+def _is_finite(network: nn.Module) -> bool:
+    """Tell whether all parameters are finite.
+
+    If they are, a loss that is NaN is one over no cell.
+    """
+    return all(bool(p.isfinite().all()) for p in network.parameters())
+
+
+def _mean(losses: Tensor, network: nn.Module) -> float:
+    """Average the losses of batches, without those in which no cell counts."""
+    is_nan = losses.isnan()
+    if is_nan.any() and not is_nan.all() and _is_finite(network):
+        losses = losses[~is_nan]
+    return float(losses.mean())
 
 
 class BestWeights(Callback):
@@ -201,6 +217,7 @@ class AutoencoderNet(NeuralNet):
     ) -> None:
         if not training:
             super().run_single_epoch(iterator, training, prefix, step_fn, **fit_params)
+            self._leave_out_empty_batches()
             return
         self.module_.train()
         losses = []
@@ -214,7 +231,19 @@ class AutoencoderNet(NeuralNet):
             step = step_fn(batch, **fit_params)
             losses.append(step["loss"])
             self.notify("on_batch_end", batch=batch, training=True, **step)
-        self._record_loss(float(torch.stack(losses).mean()))
+        self._record_loss(_mean(torch.stack(losses), self.module_))
+
+    def _leave_out_empty_batches(self) -> None:
+        """Give validation batches without any cell that counts the weight 0.
+
+        skorch averages the losses of the batches by their sizes.
+        """
+        batches = self.history[-1].get("batches", [])
+        is_empty = [math.isnan(batch.get("valid_loss", 0.0)) for batch in batches]
+        if any(is_empty) and not all(is_empty) and _is_finite(self.module_):
+            for batch, has_no_cell in zip(batches, is_empty, strict=True):
+                if has_no_cell:
+                    batch |= {"valid_loss": 0.0, "valid_batch_size": 0}
 
     def _record_loss(self, loss: float) -> None:
         """Record the training loss, and whether it is the smallest one of this call."""

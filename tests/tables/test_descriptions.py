@@ -94,3 +94,70 @@ def test_a_missing_library_is_named(monkeypatch, library):
     monkeypatch.setitem(sys.modules, library, None)
     with pytest.raises(ImportError, match=f"a DataFrame of {library}, which is not"):
         make(description)
+
+
+@pytest.mark.parametrize(
+    "dtype",
+    [
+        "read_csv", "", "x" * 1000, "int", "S8", "i4,i4", "V100", "string[os]",
+        "datetime64[ns, dateutil//etc/passwd]", "datetime64[ns, ../passwd]",
+        "datetime64[Y]", "period[../x]", "interval[read_csv, right]", "Sparse[int64]",
+        3, None, ["int64"], {}, {"kind": "os"}, {"kind": "text", "storage": "os"},
+        {"kind": "text"}, {"kind": "text", "storage": None, "more": 1},
+        {"kind": "sparse", "dtype": "read_csv", "fill_value": 0},
+        {"kind": "sparse", "dtype": "float64", "fill_value": {"eval": ["1"]}},
+        {"kind": "categorical", "categories": "a", "dtype": "object", "ordered": False},
+        {"kind": "categorical", "categories": [], "dtype": "object", "ordered": 1},
+        {"kind": "categorical", "categories": [{"os": []}], "dtype": "object",
+         "ordered": False},
+        {"kind": "arrow", "schema": "AAAA"}, {"kind": "arrow", "type": "read_csv"},
+        {"kind": "arrow", "type": "list<item: int64>"},
+        {"kind": "arrow", "type": "timestamp[us, tz=../passwd]"},
+        {"kind": "arrow", "type": "dictionary<values=os, indices=int8, ordered=0>"},
+    ],
+    ids=str,
+)  # fmt: skip
+@pytest.mark.parametrize("field", ["dtypes", "label_dtypes"])
+def test_no_other_dtypes_of_pandas_are_made(dtype, field):
+    description = describe(pd.DataFrame({"x": [1.5]})) | {field: [dtype]}
+    for read in (lambda: check(description, 1), lambda: make(description)):
+        with pytest.raises((ValueError, TypeError, LookupError)):
+            read()
+
+
+@pytest.mark.parametrize(
+    "dtype",
+    [
+        "read_csv", "DataFrame", "Config", "Object", "List", "float64", 3, None, {},
+        {"name": "read_csv", "arguments": {"source": "x"}},
+        {"name": "Decimal", "arguments": {"precision": 10**9, "scale": 2}},
+        {"name": "Decimal", "arguments": {"precision": 10}},
+        {"name": "Datetime", "arguments": {"time_unit": "us", "time_zone": "../x"}},
+        {"name": "Duration", "arguments": {"time_unit": "os"}},
+        {"name": "Enum", "arguments": {"categories": [1]}},
+        {"name": "Enum", "arguments": {"categories": "ab"}},
+    ],
+    ids=str,
+)  # fmt: skip
+def test_no_other_dtypes_of_polars_are_made(dtype):
+    description = describe(pl.DataFrame({"x": [1.5]})) | {"dtypes": [dtype]}
+    for read in (lambda: check(description, 1), lambda: make(description)):
+        with pytest.raises((ValueError, TypeError, LookupError)):
+            read()
+
+
+@pytest.mark.parametrize(
+    "type_",
+    [
+        pa.float16(), pa.float32(), pa.bool_(), pa.date32(), pa.date64(),
+        pa.time32("s"), pa.time64("ns"), pa.duration("ms"), pa.large_string(),
+        pa.binary(), pa.uint8(),
+        pa.decimal256(50, 3), pa.timestamp("ns"), pa.null(),
+        pa.dictionary(pa.int32(), pa.int64(), ordered=True),
+    ],
+    ids=str,
+)  # fmt: skip
+def test_types_of_arrow(type_):
+    frame = pd.DataFrame({"x": pd.Series([], dtype=pd.ArrowDtype(type_))})
+    made = make(json.loads(json.dumps(describe(frame))))
+    assert made.dtypes.tolist() == frame.dtypes.tolist()

@@ -1,12 +1,15 @@
 """Tables are read, and tables of the same kind are written."""
 
+import pickle
+
 import numpy as np
 import pandas as pd
 import polars as pl
+import pytest
 from scipy import sparse
 
 from sklearn_dae._tables.columns import MISSING, UNSEEN
-from sklearn_dae._tables.layout import Layout, Table
+from sklearn_dae._tables.layout import Layout, Table, names_of, numbers_held
 
 
 def fitted(X, categorical=()):
@@ -114,3 +117,37 @@ def test_groups_of_rare_levels_are_described_by_their_number():
     assert described[:, 1].tolist() == ["a"] * 3 + ["one of 3 rare levels"] * 5
     assert layout.write(table)[3:, 1].tolist() == ["b"] * 5
     assert layout.levels_[0].names.tolist() == ["a", "b"]
+
+
+def test_features_in_another_order_are_refused(small, table):
+    table = pd.DataFrame(table, columns=list("abcde"))
+    dae = small().fit(table)
+    names = dae.get_feature_names_out()
+    for library in (pd.DataFrame, lambda Z, columns: pl.DataFrame(Z, list(columns))):
+        Z = library(dae.transform(table), names)
+        expected = dae.inverse_transform(Z).to_numpy()
+        latent = Z[list(names[-8:])]
+        assert (dae.inverse_transform(latent).to_numpy() == expected).all()
+        for wrong in (
+            names[::-1],
+            [*names[:-2], names[-1], names[-2]],
+            names[-8:][::-1],
+        ):
+            with pytest.raises(ValueError, match=r"'.*' is at position \d+ instead of"):
+                dae.inverse_transform(Z[list(wrong)])
+        # The user may rename features.
+        renamed = library(dae.transform(table), [f"dae__{name}" for name in names])
+        assert (dae.inverse_transform(renamed).to_numpy() == expected).all()
+    loaded = pickle.loads(pickle.dumps(dae))
+    with pytest.raises(ValueError, match="in the order of get_feature_names_out"):
+        loaded.inverse_transform(pd.DataFrame(Z.to_numpy(), columns=names)[names[::-1]])
+
+
+def test_what_columns_can_hold():
+    X = pd.DataFrame({"a": [0.5, 1], "b": ["x", "y"], "c": np.uint8([1, 2])})
+    layout = Layout(None, None)
+    layout.fit(X, np.array([False, True, False]), X)
+    largest = np.finfo(np.float64).max
+    expected = [[-largest, np.nan, 0], [largest, np.nan, 255]]
+    np.testing.assert_array_equal(numbers_held(layout), expected)
+    assert names_of(layout) == ["a", "b", "c"]

@@ -5,7 +5,10 @@ import subprocess
 import sys
 
 import numpy as np
+import pandas as pd
 import pytest
+
+from sklearn_dae._training.fit import check_device
 
 from ..helpers import small
 
@@ -51,3 +54,58 @@ def test_warm_start_refuses_another_activation(table):
     match = r"(?s)previous network is.*activation='relu'.*describe\n.*'tanh'"
     with pytest.raises(ValueError, match=match):
         dae.set_params(activation="tanh").fit(table)
+
+
+NO_CELL = "needs a validation loss, but no cell of the {} validation rows counts: "
+
+
+@pytest.mark.parametrize(
+    ("parameters", "X_val", "message"),
+    [
+        ({}, np.full((7, 5), np.nan), NO_CELL.format(7) + "all of them are missing"),
+        (
+            {"emphasis": 1.0, "noise_factor": 1e-7}, None,
+            NO_CELL.format(12) + "with emphasis=1.0 only corrupted cells count",
+        ),
+    ],
+)  # fmt: skip
+def test_validation_over_nothing_is_refused(table, parameters, X_val, message):
+    with pytest.raises(ValueError, match=f"{message}.*set early_stopping=False"):
+        small(early_stopping=True, **parameters).fit(table, X_val=X_val)
+
+
+def test_validation_of_levels_that_fit_did_not_see_is_refused():
+    X = pd.DataFrame({"a": list("xyz") * 20, "b": list("pq") * 30})
+    X_val = X.assign(a="new", b=["p"] + ["new"] * 59)
+    dae = small(early_stopping=True)
+    assert dae.fit(X, X_val=X_val).n_iter_ > 0
+    message = "levels that fit did not see in X"
+    with pytest.raises(ValueError, match=message):
+        dae.fit(X, X_val=X_val.assign(b=None))
+
+
+def test_validation_of_constant_columns_is_refused():
+    with pytest.raises(ValueError, match="all columns are constant"):
+        small(early_stopping=True).fit(np.ones((60, 2)))
+
+
+def test_batches_over_nothing_do_not_count(table):
+    X_val = np.full((60, 5), np.nan)
+    X_val[:10] = table[:10]
+    losses = {}
+    for n_rows in (10, 60):
+        dae = small(early_stopping=True, noise=None, batch_size=10)
+        losses[n_rows] = dae.fit(table, X_val=X_val[:n_rows]).validation_loss_curve_
+    assert losses[10] == losses[60]
+    assert min(losses[60]) > 0.1
+    # In training, rows without any cell make batches without a loss.
+    X = np.vstack([table, np.full((2000, 5), np.nan)])
+    dae = small(max_iter=2, batch_size=1).fit(X[:300])
+    assert np.isfinite(dae.loss_curve_).all()
+    assert dae.loss_curve_[0] > 0.5
+
+
+def test_the_names_of_gpus_are_told():
+    for device in ("gpu", "GPU:0"):
+        with pytest.raises(ValueError, match=r"PyTorch names the GPUs .* 'cuda'"):
+            check_device(device)

@@ -116,7 +116,9 @@ def test_cells_of_weight_zero_have_no_gradient(cells):
     assert (gradient[1, 5:8] != 0).all()
 
 
-def test_the_loss_is_zero_if_all_weights_are_zero():
+def test_a_loss_over_nothing_is_no_number():
     cells = make_cells(np.ones((4, 2)))
     loss = ReconstructionLoss("squared_error", (), torch.zeros(2), torch.empty(0))
-    assert loss(torch.ones(4, 2), weighted(cells, numeric=0.0)) == 0.0
+    value, gradient = loss.with_gradient(torch.ones(4, 2), weighted(cells, numeric=0.0))
+    assert value.isnan()
+    assert (gradient == 0).all()
