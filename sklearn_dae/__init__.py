@@ -10,6 +10,7 @@ from ._display import (
     ReconstructionDisplay,
     RepairedCellsDisplay,
 )
+from ._export import to_torch
 from ._networks.conv import ConvNetwork
 from ._transformer import DenoisingAutoencoderTransformer
 
@@ -23,6 +24,7 @@ __all__ = [
     "ReconstructionDisplay",
     "RepairedCellsDisplay",
     "__version__",
+    "to_torch",
 ]
 
 __version__ = "0.1.0"

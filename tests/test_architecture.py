@@ -17,7 +17,7 @@ from sklearn_dae import ConvNetwork, DenoisingAutoencoderTransformer
 PACKAGE = Path(sklearn_dae.__file__).parent
 # The sub-packages and top-level files, and those that each of them may import.
 SUB_PACKAGES = {
-    "__init__": {"_compat", "_display", "_networks", "_transformer"},
+    "__init__": {"_compat", "_display", "_export", "_networks", "_transformer"},
     "_transformer": {
         "_cells",
         "_networks",
@@ -30,8 +30,8 @@ SUB_PACKAGES = {
     "_state": {"_cells", "_compat", "_networks", "_tables", "_training"},
     "_display": {"_parameters", "_tables"},
     # Public, and imported only by users: it needs onnx.
-    "onnx": {"_graph", "_networks", "_tables", "_transformer"},
-    "_graph": {"_networks"},
+    "onnx": {"_compat", "_export", "_networks", "_transformer"},
+    "_export": {"_networks", "_tables", "_transformer"},
     "_training": {"_cells", "_networks"},
     "_networks": {"_cells", "_compat", "_parameters"},
     "_tables": {"_cells", "_compat", "_warnings"},
@@ -41,7 +41,9 @@ SUB_PACKAGES = {
     "_warnings": set(),
 }
 FILES = {
-    "__init__": {"_compat", "_display", "_networks.conv", "_transformer"},
+    "__init__": {
+        "_compat", "_display", "_export", "_networks.conv", "_transformer",
+    },
     "_transformer": {
         "_cells", "_networks.autoencoder", "_networks.contexts", "_networks.inference",
         "_parameters", "_state", "_tables.arrays", "_tables.codec", "_tables.columns",
@@ -54,11 +56,10 @@ FILES = {
         "_training.fit", "_training.net",
     },
     "_display": {"_parameters", "_tables.arrays", "_tables.frames"},
-    "onnx": {
-        "_graph", "_networks.autoencoder", "_networks.conv", "_networks.inference",
-        "_tables.codec", "_transformer",
+    "onnx": {"_compat", "_export", "_networks.inference", "_transformer"},
+    "_export": {
+        "_networks.autoencoder", "_networks.methods", "_tables.codec", "_transformer",
     },
-    "_graph": {"_networks.autoencoder", "_networks.conv"},
     "_training.fit": {
         "_cells", "_networks.autoencoder", "_networks.output", "_networks.threads",
         "_training.batches", "_training.corruption", "_training.loss", "_training.net",
@@ -74,6 +75,7 @@ FILES = {
     "_networks.inference": {
         "_cells", "_networks.autoencoder", "_networks.output", "_networks.threads",
     },
+    "_networks.methods": {"_networks.autoencoder", "_networks.output"},
     "_networks.custom": {
         "_compat", "_networks.autoencoder", "_networks.dropout", "_parameters",
     },
@@ -107,21 +109,21 @@ FILES = {
 LIBRARIES = {
     "skorch": {"_training.net"},
     "sklearn": {
-        "_display", "_networks.conv", "_tables.codec", "_tables.columns",
-        "_state", "_tables.layout", "_transformer", "onnx",
+        "_display", "_export", "_networks.conv", "_tables.codec", "_tables.columns",
+        "_state", "_tables.layout", "_transformer",
     },
     "torch": {
-        "_cells", "_graph", "_networks.autoencoder", "_networks.contexts",
-        "_networks.conv", "_networks.custom", "_networks.dropout",
-        "_networks.inference", "_networks.output", "_networks.threads", "_parameters",
+        "_cells", "_networks.autoencoder", "_networks.contexts", "_networks.conv",
+        "_networks.custom", "_networks.dropout", "_networks.inference",
+        "_networks.methods", "_networks.output", "_networks.threads", "_parameters",
         "_state", "_tables.arrays", "_tables.codec", "_training.batches",
         "_training.corruption", "_training.fit", "_training.loss", "_training.net",
-        "_training.steps",
+        "_training.steps", "onnx",
     },
     "pandas": set(),
     "polars": set(),
     "matplotlib": {"_display"},
-    "onnx": {"_graph", "onnx"},
+    "onnx": {"onnx"},
     "skl2onnx": {"onnx"},
 }  # fmt: skip
 

@@ -236,6 +236,11 @@ class Levels:
         return len(self.names)
 
     @property
+    def codes(self):
+        """Map the levels to their codes. Empty if `fit` saw no value of the column."""
+        return dict(self._codes) if self.n_seen else {}
+
+    @property
     def ranked(self):
         """List all levels, the most frequent first."""
         return list(self._codes)
