@@ -11,6 +11,7 @@ from ._display import (
     ReconstructionDisplay,
     RepairedCellsDisplay,
 )
+from ._export import to_torch
 from ._networks.conv import ConvNetwork
 from ._transformer import DenoisingAutoencoderTransformer
 from ._version import __version__
@@ -26,4 +27,5 @@ __all__ = [
     "ReconstructionDisplay",
     "RepairedCellsDisplay",
     "__version__",
+    "to_torch",
 ]

@@ -19,6 +19,12 @@ OLDEST_REQUIRED = {
     "torch": "2.4.1",
 }
 OLDEST_OPTIONAL = {"pandas": "2.2.0", "polars": "1.0.0"}
+OLDEST_OF_EXPORT = {
+    "onnx": "1.17.0",
+    "onnxscript": "0.7.0",
+    "skl2onnx": "1.18.0",
+    "torch": "2.7.0",
+}
 
 
 def as_tuple(number: str) -> tuple[int, ...]:
@@ -26,8 +32,11 @@ def as_tuple(number: str) -> tuple[int, ...]:
     return tuple(map(int, re.findall(r"\d+", number)[:3]))
 
 
-def check_versions(oldest: dict[str, str]) -> None:
-    """Raise ImportError if an installed library is older than in `oldest`."""
+def check_versions(oldest: dict[str, str], part: str = "sklearn_dae") -> None:
+    """Raise ImportError if an installed library is older than in `oldest`.
+
+    `part` names what needs the libraries.
+    """
     installed = {}
     for library in oldest:
         try:
@@ -44,7 +53,7 @@ def check_versions(oldest: dict[str, str]) -> None:
         needed = [f"{library}>={oldest[library]}" for library in too_old]
         command = " ".join(f"'{requirement}'" for requirement in needed)
         raise ImportError(
-            f"sklearn_dae needs {' and '.join(needed)}. Installed: {found}. Upgrade: "
+            f"{part} needs {' and '.join(needed)}. Installed: {found}. Upgrade: "
             f"pip install {command}"
         )
 

@@ -224,7 +224,7 @@ class Model:
 
     def score_samples(self, table: Table) -> np.ndarray:
         """Compute how normal rows are."""
-        surprise = self._surprise()
+        surprise = self.make_surprise()
 
         def score(rows: slice) -> np.ndarray:
             of_cells = surprise_of(self.codec, self.net, surprise, table.rows(rows))
@@ -241,7 +241,7 @@ class Model:
             In the order of the user's columns. NaN where a cell is missing.
         """
         shape = (len(table), self.layout.n_features, 2)
-        surprise, module = np.empty(shape, dtype=np.float32), self._surprise()
+        surprise, module = np.empty(shape, dtype=np.float32), self.make_surprise()
         order = np.concatenate([self.layout.numeric_, self.layout.categorical_])
 
         def write(rows: slice) -> None:
@@ -266,7 +266,8 @@ class Model:
                 counts[:, position] = of_code[table.codes[:, k]]
         return self.layout.describe(self.expected(table, from_rest=True)), counts
 
-    def _surprise(self) -> CellSurprise:
+    def make_surprise(self) -> CellSurprise:
+        """Make the module that computes how surprising cells are."""
         if self.calibration is None:
             raise ValueError(
                 "score_samples and cell_errors cannot be computed, because an earlier "

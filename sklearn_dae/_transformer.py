@@ -768,7 +768,7 @@ class DenoisingAutoencoderTransformer(TransformerMixin, BaseEstimator):
 
         Returns
         -------
-        scores : ndarray of shape (n_samples,), float64
+        scores : ndarray of shape (n_samples,), float32
             Minus the root mean square of the errors ``cell_errors(X, part="row")`` of
             the observed cells of a row. A high score is normal, and a low score is an
             anomaly. The highest score is 0.0. A row without any observed cell gets it,

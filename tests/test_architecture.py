@@ -18,7 +18,8 @@ PACKAGE = Path(sklearn_dae.__file__).parent
 # The sub-packages and top-level files, and those that each of them may import.
 SUB_PACKAGES = {
     "__init__": {
-        "_compat", "_detector", "_display", "_networks", "_transformer", "_version",
+        "_compat", "_detector", "_display", "_export", "_networks", "_transformer",
+        "_version",
     },
     "_transformer": {
         "_model", "_parameters", "_state", "_tables", "_training", "_validation",
@@ -30,8 +31,7 @@ SUB_PACKAGES = {
     },
     "_model": {"_cells", "_networks", "_parameters", "_tables", "_training"},
     "_display": {"_parameters", "_tables"},
-    "onnx": {"_graph", "_model", "_networks", "_tables", "_transformer"},
-    "_graph": {"_networks"},
+    "onnx": {"_compat", "_export", "_networks", "_transformer"},
     "_training": {"_cells", "_networks"},
     "_networks": {"_cells", "_compat", "_parameters"},
     "_tables": {"_cells", "_compat", "_warnings"},
@@ -45,10 +45,11 @@ SUB_PACKAGES = {
         "_folds", "_model", "_parameters", "_tables", "_transformer", "_validation",
     },
     "_folds": {"_model", "_tables", "_transformer"},
+    "_export": {"_model", "_networks", "_tables", "_transformer"},
 }  # fmt: skip
 FILES = {
     "__init__": {
-        "_compat", "_detector", "_display", "_networks.conv", "_transformer",
+        "_compat", "_detector", "_display", "_export", "_networks.conv", "_transformer",
         "_version",
     },
     "_transformer": {
@@ -66,11 +67,7 @@ FILES = {
         "_tables.columns", "_tables.layout", "_training.fit", "_training.net",
     },
     "_display": {"_parameters", "_tables.arrays", "_tables.frames"},
-    "onnx": {
-        "_graph", "_model", "_networks.autoencoder", "_networks.conv",
-        "_networks.inference", "_tables.codec", "_transformer",
-    },
-    "_graph": {"_networks.autoencoder", "_networks.conv"},
+    "onnx": {"_compat", "_export", "_networks.inference", "_transformer"},
     "_training.fit": {
         "_cells", "_networks.autoencoder", "_networks.output", "_networks.threads",
         "_training.batches", "_training.corruption", "_training.loss", "_training.net",
@@ -86,6 +83,9 @@ FILES = {
     "_networks.inference": {
         "_cells", "_networks.autoencoder", "_networks.contexts", "_networks.output",
         "_networks.threads",
+    },
+    "_networks.methods": {
+        "_networks.autoencoder", "_networks.output", "_networks.surprise",
     },
     "_networks.custom": {
         "_compat", "_networks.autoencoder", "_networks.dropout", "_parameters",
@@ -131,26 +131,28 @@ FILES = {
     "_networks.folds": set(),
     "_networks.surprise": set(),
     "_tables.folds": {"_cells", "_tables.codec", "_tables.layout"},
+    "_export": {"_model", "_networks.methods", "_tables.codec", "_transformer"},
 }  # fmt: skip
 # Libraries, and the files that may import them.
 LIBRARIES = {
     "skorch": {"_training.net"},
     "sklearn": {
-        "_detector", "_display", "_folds", "_networks.conv", "_state", "_tables.codec",
-        "_tables.columns", "_tables.layout", "_transformer", "_validation", "onnx",
+        "_detector", "_display", "_export", "_folds", "_networks.conv", "_state",
+        "_tables.codec", "_tables.columns", "_tables.layout", "_transformer",
+        "_validation",
     },
     "torch": {
-        "_cells", "_graph", "_model", "_networks.autoencoder", "_networks.contexts",
+        "_cells", "_model", "_networks.autoencoder", "_networks.contexts",
         "_networks.conv", "_networks.custom", "_networks.dropout", "_networks.folds",
-        "_networks.inference", "_networks.output", "_networks.surprise",
-        "_networks.threads", "_state", "_tables.arrays", "_tables.codec",
-        "_training.batches", "_training.corruption", "_training.fit", "_training.loss",
-        "_training.net", "_training.steps",
+        "_networks.inference", "_networks.methods", "_networks.output",
+        "_networks.surprise", "_networks.threads", "_state", "_tables.arrays",
+        "_tables.codec", "_training.batches", "_training.corruption", "_training.fit",
+        "_training.loss", "_training.net", "_training.steps", "onnx",
     },
     "pandas": set(),
     "polars": set(),
     "matplotlib": {"_display"},
-    "onnx": {"_graph", "onnx"},
+    "onnx": {"onnx"},
     "skl2onnx": {"onnx"},
 }  # fmt: skip
 

@@ -18,6 +18,8 @@ import pandas as pd
 import pytest
 from sklearn.base import clone
 
+from .helpers import OLD_TORCH
+
 ROOT = Path(__file__).parent.parent
 README, QUICK_START, INDEX = "README.md", "docs/quick_start.rst", "docs/index.rst"
 GUIDE = sorted((ROOT / "docs" / "user_guide").glob("*.rst"))
@@ -28,6 +30,12 @@ DIRECTIVE = r"^\.\. (?:code-block:: python|plot::)\n(?: +:.*\n)*\n((?: +.*\n|\n)
 
 # What plt.show() says without a screen.
 pytestmark = pytest.mark.filterwarnings("ignore:FigureCanvasAgg is non-interactive")
+
+
+def skip_export(code):
+    """Skip a block that exports to ONNX if PyTorch is too old."""
+    needs_export = OLD_TORCH and "sklearn_dae.onnx" in code
+    return [pytest.mark.skip(OLD_TORCH)] if needs_export else []
 
 
 def blocks(page):
@@ -60,7 +68,7 @@ def names_of(page, piece):
 @pytest.mark.parametrize(
     "code",
     [
-        pytest.param(code, id=f"{page}:{line}")
+        pytest.param(code, id=f"{page}:{line}", marks=skip_export(code))
         for page in PAGES
         for line, code in blocks(page).items()
     ],

@@ -11,6 +11,7 @@ import torch
 
 from sklearn_dae import _compat
 from sklearn_dae._compat import (
+    OLDEST_OF_EXPORT,
     OLDEST_OPTIONAL,
     OLDEST_REQUIRED,
     as_tuple,
@@ -40,6 +41,8 @@ def test_lower_bounds_are_the_versions_that_the_tests_run_with():
     extras = PROJECT["optional-dependencies"]
     optional = lower_bounds(extras["pandas"] + extras["polars"])
     assert optional == OLDEST_OPTIONAL
+    of_export = lower_bounds(extras["onnx"])
+    assert of_export == OLDEST_OF_EXPORT
     oldest = pins("constraints-oldest.txt")
     for library, number in (required | optional).items():
         assert oldest[library] == number

@@ -168,35 +168,39 @@ class CellsEncoder(nn.Module):
             self.lowest.sub_(means)
             self.highest.sub_(means)
 
-    def _fill_bins(self, distances: Tensor, out: Tensor | None = None) -> Tensor:
+    def _fill_bins(self, distances: Tensor) -> Tensor:
         """Compute the encoding of the bins from the distances from the mean."""
         # The fraction of a bin is x slope + shift, clipped to [0, 1]. Its mean m is
         # part of the shift, so that the bounds are -m and 1 - m.
-        filled = torch.mul(distances.unsqueeze(1), self.slopes, out=out)
-        filled.add_(self.shifts)
-        return torch.clamp(filled, self.lowest, self.highest, out=filled)
+        filled = (distances.unsqueeze(1) * self.slopes).add_(self.shifts)
+        return filled.clamp_(self.lowest, self.highest)
 
     def forward(self, numeric: Tensor, codes: Tensor) -> Tensor:
-        n_rows, n_numbers = numeric.shape
-        n_encoded = n_numbers * (1 + self.bins)
-        # Write all inputs into one tensor, because joining blocks takes time.
-        padding = n_missing(self.n_inputs, self.multiple)
-        inputs = numeric.new_empty(n_rows, self.n_inputs + padding)
-        if padding:
-            inputs[:, self.n_inputs :] = 0.0
         distances = numeric - self.center
+        blocks = [_clear_missing(self._clip_smoothly(distances))]
         if self.bins:
-            bins = inputs[:, n_numbers:n_encoded].unflatten(1, (self.bins, n_numbers))
-            self._fill_bins(distances, out=bins)
+            blocks.append(_clear_missing(self._fill_bins(distances)).flatten(1))
+        if codes.shape[1]:
+            blocks.append(self._one_hot(codes))
+        padding = n_missing(self.n_inputs, self.multiple)
+        if padding:
+            blocks.append(numeric.new_zeros(numeric.shape[0], padding))
+        return torch.cat(blocks, 1)
+
+    def _clip_smoothly(self, distances: Tensor) -> Tensor:
+        """Clip distances from the mean to the limit of their column."""
         # x / sqrt(1 + (x / limit)^2) is nearly x near 0 and tends to the limit. The
         # ratio x / limit is clipped, because its square must not overflow.
-        ratios = distances.div_(self.limit).clamp_(-LARGEST_RATIO, LARGEST_RATIO)
-        divisors = ratios.square().add_(1.0).sqrt_()
-        torch.div(ratios.mul_(self.limit), divisors, out=inputs[:, :n_numbers])
-        inputs[:, :n_encoded].nan_to_num_()
-        if codes.shape[1]:
-            self._write_one_hot(codes, inputs[:, n_encoded : self.n_inputs])
-        return inputs
+        ratios = (distances / self.limit).clamp_(-LARGEST_RATIO, LARGEST_RATIO)
+        divisors = (ratios * ratios).add_(1.0).sqrt_()
+        return ratios.mul_(self.limit).div_(divisors)
+
+    def _one_hot(self, codes: Tensor) -> Tensor:
+        """Compute the one-hot codes of all categorical columns side by side."""
+        places = codes.clamp_min(0) + self.offsets
+        one_hot = self.center.new_zeros(codes.shape[0], sum(self.n_levels))
+        # A missing cell writes a zero.
+        return one_hot.scatter_(1, places, (codes >= 0).to(one_hot.dtype))
 
     def name_inputs(
         self, numeric_names: Sequence[str], level_names: Sequence[str]
@@ -207,11 +211,13 @@ class CellsEncoder(nn.Module):
             names += [f"bin{number}_{name}" for name in numeric_names]
         return names + [f"input_{name}" for name in level_names]
 
-    def _write_one_hot(self, codes: Tensor, out: Tensor) -> None:
-        """Write the one-hot codes of all categorical columns side by side to `out`."""
-        places = codes.clamp_min(0) + self.offsets
-        # A missing cell writes a zero.
-        out.zero_().scatter_(1, places, (codes >= 0).to(out.dtype))
+
+def _clear_missing(inputs: Tensor) -> Tensor:
+    """Replace NaN by 0. The inputs hold no infinity."""
+    # nan_to_num_ is faster, but a model of ONNX checks for infinity in five steps.
+    if torch.compiler.is_compiling():
+        return torch.where(inputs.isnan(), 0.0, inputs)
+    return inputs.nan_to_num_()
 
 
 class Autoencoder(nn.Module):

@@ -98,4 +98,4 @@ def row_score(in_row: Tensor) -> Tensor:
     squares = in_row.clamp_min(0.0).square()
     n_observed = (~in_row.isnan()).sum(1).clamp_min(1)
     # Subtracting from 0 avoids -0.0.
-    return 0.0 - (squares.nan_to_num().sum(1) / n_observed).sqrt()
+    return 0.0 - (squares.nan_to_num().sum(1) / n_observed).sqrt().float()

@@ -209,9 +209,15 @@ class Codec:
         codes = self._group_rare_levels(codes)
         return Cells(torch.from_numpy(numeric), torch.from_numpy(codes))
 
+    @property
+    def last_codes(self):
+        """The largest code of each categorical column. Rare levels share it."""
+        sizes = [len(levels) for levels in self.layout.levels_]
+        return np.array(sizes, dtype=np.int64) - 1
+
     def _group_rare_levels(self, codes):
         """Replace the codes of rare levels by the code that they share."""
-        last = np.array([len(levels) - 1 for levels in self.layout.levels_], dtype=int)
+        last = self.last_codes
         # Take the smallest dtype that can hold all codes, to save memory.
         return np.minimum(codes, last).astype(smallest_dtype(last.max(initial=0)))
 

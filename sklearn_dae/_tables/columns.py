@@ -239,6 +239,11 @@ class Levels:
         return len(self.names)
 
     @property
+    def codes(self):
+        """Map the levels to their ranks. Empty if `fit` saw no value of the column."""
+        return dict(self._ranks) if self.n_seen else {}
+
+    @property
     def ranked(self):
         """List all levels, the most frequent first."""
         return list(self._ranks)
