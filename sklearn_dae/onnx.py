@@ -164,6 +164,8 @@ def initial_types(dae: Any) -> list[tuple[str, Any]]:
 
     Raises
     ------
+    TypeError
+        If `dae` is another estimator.
     sklearn.exceptions.NotFittedError
         If `dae` is not fitted.
     ValueError
@@ -178,6 +180,7 @@ def initial_types(dae: Any) -> list[tuple[str, Any]]:
     >>> initial_types(dae.fit(load_iris().data))
     [('X', DoubleTensorType(shape=[None, 4]))]
     """
+    check_method(dae, "transform", METHODS)
     types: dict[int, Any] = {
         TensorProto.STRING: StringTensorType,
         TensorProto.INT64: Int64TensorType,

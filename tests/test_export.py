@@ -95,6 +95,20 @@ def test_outliers_and_numbers_of_any_size(small):
         assert_equal(dae, method, np.vstack([X, X * 1e100, -X * 1e100]))
 
 
+def test_whole_numbers_of_an_array_are_filled_by_whole_numbers():
+    X = np.random.default_rng(0).poisson(5, (80, 3)).astype(float)
+    X[::5, 1] = np.nan
+    assert_equal(small().fit(X), "impute", X)
+
+
+def test_a_constant_whose_mean_is_not_exact():
+    X = np.random.default_rng(0).normal(size=(49, 2))
+    X = np.column_stack([X, np.full(49, 1e20 / 3)])
+    dae = small().fit(X)
+    assert dae._codec.statistics_.mean[2] != X[0, 2]
+    assert_equal(dae, "score_samples", X)
+
+
 def test_codes_without_a_level_are_filled():
     X = mixed()[["time", "city"]]
     module = to_torch(small().fit(X), "impute")

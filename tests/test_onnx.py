@@ -327,6 +327,8 @@ def test_errors_of_the_estimator(table):
         skl2onnx.to_onnx(small(), table[:1])
     with pytest.raises(TypeError, match=r"Convert a Pipeline to ONNX by skl2"):
         to_onnx(make_pipeline(small()).fit(table))
+    with pytest.raises(TypeError, match="Pass the transformer inside of it"):
+        initial_types(make_pipeline(small()).fit(table))
     with pytest.raises(ValueError, match=r"'method' must be one of .* Got 'impute'"):
         to_onnx(small().fit(table), "impute")
     quantile = small(scaling="quantile").fit(table)
