@@ -391,3 +391,66 @@ def test_usual_errors_of_cells_come_from_several_calls(small, chunks):
     expected = (n_rows * usual[0] + residual) / (n_rows + 1)
     np.testing.assert_allclose(usual[1], expected, rtol=1e-4)
     assert (dae.cell_errors(chunks[0]) == before).all()
+
+
+def total_variances(blocks):
+    return [block.var(axis=0).sum() for block in blocks]
+
+
+def test_spreads_come_from_the_last_thousand_rows(small):
+    rng = np.random.default_rng(0)
+    first, second, third = (
+        scale * rng.normal(size=(n_rows, 5))
+        for scale, n_rows in ((1, 3000), (2, 1000), (4, 400))
+    )
+    # Later calls do not change the weights. The blocks are the inputs and the latent
+    # layer.
+    dae = small(hidden_layer_sizes=()).partial_fit(first)
+    dae.set_params(learning_rate_init=1e-12).partial_fit(second)
+
+    def blocks(rows):
+        return np.split(dae.transform(rows), [35], axis=1)
+
+    np.testing.assert_allclose(total_variances(blocks(second)), 43 / 2, rtol=1e-3)
+    # The third call has 400 rows. So the rows of the second one count as 600.
+    before = [
+        np.vstack([np.repeat(of_second, 3, axis=0), np.repeat(of_third, 5, axis=0)])
+        for of_second, of_third in zip(blocks(second), blocks(third), strict=True)
+    ]
+    dae.partial_fit(third)
+    ratios = [
+        np.linalg.norm(old[:3000]) / np.linalg.norm(np.repeat(new, 3, axis=0))
+        for old, new in zip(before, blocks(second), strict=True)
+    ]
+    expected = np.sqrt(np.divide(total_variances(before), 43 / 2))
+    np.testing.assert_allclose(ratios, expected, rtol=1e-3)
+
+
+def predicted(dae, X):
+    """Predict each column from the other ones."""
+    columns = range(X.shape[1])
+    hidden = [np.where(np.arange(len(columns)) == j, np.nan, X) for j in columns]
+    return np.column_stack([dae.impute(hidden[j])[:, j] for j in columns])
+
+
+def test_the_last_thousand_rows_give_the_usual_errors(small, chunks):
+    X = np.vstack(chunks[:5])
+    dae = small(min_value=-np.inf, max_value=np.inf).fit(X)
+    # The columns of these rows do not depend on each other.
+    others = np.random.default_rng(1).permuted(X[:32], axis=0)
+    usual, of_others = (
+        np.square((predicted(dae, rows) - rows) / X.std(axis=0)).mean(axis=0)
+        for rows in (X, others)
+    )
+    # The error of a cell that is as predicted is proportional to the root of the usual
+    # error. Row j has such a cell in column j.
+    rows = np.where(np.eye(5, dtype=bool), predicted(dae, X[:1]), X[:1])
+    before = np.diag(dae.cell_errors(rows))
+    dae.set_params(learning_rate_init=1e-12)
+    for _ in range(30):
+        dae.partial_fit(others)
+    # Each call replaces 32 of 1000 rows.
+    share = (1 - 0.032) ** 30
+    expected = share * usual + (1 - share) * of_others
+    ratios = np.diag(dae.cell_errors(rows)) / before
+    np.testing.assert_allclose(np.square(ratios), expected / usual, rtol=3e-3)

@@ -122,6 +122,14 @@ def test_encoding_in_chunks_equals_encoding_at_once():
     np.testing.assert_allclose(scaled(codec, X, order), expected[order], atol=1e-5)
 
 
+def test_quantiles_come_from_random_rows(monkeypatch):
+    monkeypatch.setattr("sklearn_dae._tables.codec.QUANTILE_ROWS", 500)
+    X = np.arange(4000.0)[:, None]
+    numeric = scaled(fitted(X, "quantile"), X)
+    quarters = np.quantile(numeric, [0.25, 0.5, 0.75])
+    np.testing.assert_allclose(quarters, [-0.674, 0, 0.674], atol=0.15)
+
+
 @pytest.mark.parametrize("scaling", SCALINGS)
 def test_constant_and_all_missing_columns_are_encoded_as_zero(scaling):
     X = np.c_[np.arange(10.0), np.full(10, 0.1), np.full(10, np.nan)]
@@ -151,6 +159,13 @@ def test_decoded_numbers_stay_within_the_bounds(holes, scaling):
     np.testing.assert_allclose(found[:, 3], [low[3], high[3] - 0.1])
     assert found[0, 4] < low[4]
     assert found[1, 4] > high[4]
+
+
+def test_bounds_of_whole_numbers_are_whole_if_such_a_number_is_between_them():
+    codec = fitted(np.tile([[0.0], [1.0], [2.0]], (1, 3)))
+    codec.set_bounds(np.array([0.4, 1.2, 1.0]), np.array([1.7, 1.7, 1.0]))
+    far = np.tile([[-99.0], [99.0]], 3).astype(np.float32)
+    np.testing.assert_array_equal(decoded(codec, far), [[1, 1.2, 1], [1, 1.7, 1]])
 
 
 def test_errors_are_relative_to_variance_and_to_gini_impurity():

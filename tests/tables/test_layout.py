@@ -104,6 +104,18 @@ def test_columns_of_whole_numbers_with_holes_get_whole_numbers(small):
     assert (repaired[:, 2] % 1 != 0).all()
 
 
+def test_hidden_cells_are_missing_cells():
+    X = np.array([[7, 0.5, 4, 2.5], [8, 1.5, 4, 3.5], [8, 2.5, 4, np.nan]])
+    layout = fitted(X, categorical=[0, 2])
+    table = layout.read(X)
+    hidden = np.array([[1, 1, 0, 0], [0, 0, 1, 1], [1, 0, 0, 0]], dtype=bool)
+    expected = layout.read(np.where(hidden, np.nan, X))
+    visible = layout.hide(table, hidden)
+    np.testing.assert_array_equal(visible.numeric, expected.numeric)
+    np.testing.assert_array_equal(visible.codes, expected.codes)
+    np.testing.assert_array_equal(table.codes, layout.read(X).codes)
+
+
 def test_groups_of_rare_levels_are_described_by_their_number():
     X = np.array([[0.5, level] for level in "aaabbcdd"], dtype=object)
     layout = Layout(min_frequency=None, max_categories=2)

@@ -45,6 +45,24 @@ def test_an_epoch_visits_every_row_once_in_batches_of_equal_size(cells):
     assert torch.equal(visited.sort().values, cells.numeric[:, 0].sort().values)
 
 
+@pytest.mark.parametrize(
+    ("batch_size", "multiple", "n_inputs", "n_rows"),
+    [(130, 16, 128, 125), (128, 16, 128, 125), (127, 16, 125, 125), (130, 1, 125, 125)],
+)
+def test_batches_that_are_not_small_are_padded_by_rows_of_weight_zero(
+    cells, batch_size, multiple, n_inputs, n_rows
+):
+    rows = make_rows(cells)
+    batches = list(ShuffledBatches(rows, batch_size, lambda x, _: x, 3, multiple))
+    assert len(batches) == 8
+    for inputs, (clean, weights) in batches:
+        assert len(inputs) == len(clean.numeric) == len(weights.codes) == n_inputs
+        # Only missing cells have the weight 0 in the rows of the table.
+        missing = clean.numeric.isnan()
+        assert torch.equal(weights.numeric[:n_rows] == 0, missing[:n_rows])
+        assert (weights.numeric[n_rows:] == 0).all()
+
+
 def test_every_epoch_has_a_new_order_and_new_noise(cells):
     batches = shuffled(make_rows(cells), 1000)
     (first, (first_clean, _)), (second, (second_clean, _)) = (

@@ -46,6 +46,15 @@ def test_spreads_of_fit_count_as_much_as_those_of_a_thousand_rows(table):
     np.testing.assert_allclose(changed, 1.0, atol=0.02)
 
 
+def test_bins_come_from_random_rows(monkeypatch):
+    monkeypatch.setattr("sklearn_dae._training.fit.SAMPLE_ROWS", 256)
+    X = np.arange(3000.0)[:, None]
+    bins = small(max_iter=1).fit_transform(X)[:, 1:7]
+    # Each bin is filled by a sixth of the rows.
+    rising = (np.diff(bins, axis=0) > 0).sum(axis=0)
+    np.testing.assert_allclose(rising, 500, atol=150)
+
+
 def test_warm_start_refuses_another_activation(table):
     dae = small(warm_start=True).fit(table)
     match = r"(?s)previous network is.*activation='relu'.*describe\n.*'tanh'"
