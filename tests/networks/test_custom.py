@@ -262,6 +262,14 @@ def test_invalid_networks_are_refused_before_training(table, network, message):
         small(network=network, callbacks=[Fail()]).fit(table)
 
 
+def test_a_refused_network_leaves_the_generator_of_pytorch_as_it_was(table):
+    network, message = BAD["a layer with noise"]
+    state = torch.get_rng_state()
+    with pytest.raises(ValueError, match=message):
+        small(network=network).fit(table)
+    assert torch.equal(torch.get_rng_state(), state)
+
+
 @pytest.mark.parametrize("network", ["conv", 3, None])
 def test_other_types_are_refused_as_network(table, network):
     with pytest.raises(ValueError, match="The 'network' parameter of Denoising"):

@@ -2,9 +2,10 @@
 
 import numpy as np
 import pytest
-from scipy import sparse
+from scipy import sparse, stats
 
 from sklearn_dae._tables.codec import Codec
+from sklearn_dae._tables.columns import ColumnStatistics
 from sklearn_dae._tables.layout import Layout
 
 SCALINGS = ["standard", "minmax", "quantile", None]
@@ -170,9 +171,13 @@ def test_bounds_of_whole_numbers_are_whole_if_such_a_number_is_between_them():
 
 def test_errors_are_relative_to_variance_and_to_gini_impurity():
     X = np.c_[np.arange(8.0), [0, 0, 0, 0, 1, 1, 2, 2]]
+    two_levels = X[:, 1:].clip(0, 1)
+    for of_column in (X, two_levels):
+        codec = fitted(of_column, categorical=[of_column.shape[1] - 1])
+        of_mean = codec.baseline_errors(codec.layout.read(of_column))
+        np.testing.assert_allclose(of_mean.mean(axis=0), 1, rtol=1e-6)
     codec = fitted(X, categorical=[1])
     table = codec.layout.read(X)
-    np.testing.assert_allclose(codec.baseline_errors(table).mean(axis=0), 1, rtol=1e-6)
     perfect = np.eye(3)[table.codes[:, 0]]
     numeric = codec.encode(table).numeric.numpy()
     np.testing.assert_allclose(codec.errors(table, numeric, perfect), 0, atol=1e-6)
@@ -189,3 +194,81 @@ def test_errors_of_missing_and_unseen_cells_are_nan():
     table = codec.layout.read(np.array([[np.nan, 5.0], [1.0, np.nan]]))
     errors = codec.baseline_errors(table)
     np.testing.assert_array_equal(np.isnan(errors), [[True, True], [False, True]])
+
+
+def test_unlikeliness_is_the_ratio_of_two_probabilities():
+    rng = np.random.default_rng(0)
+    X = np.c_[rng.normal(2, 3, size=40), rng.permutation([0, 0, 0, 1, 2] * 8)]
+    codec = fitted(X, categorical=[1])
+    codec.set_bounds(np.full(2, -np.inf), np.full(2, np.inf))
+    table = codec.layout.read(X)
+    numeric = rng.normal(size=(40, 1))
+    probabilities = rng.dirichlet([1, 1, 1], size=40)
+    ratios = codec.unlikeliness(table, numeric, probabilities, np.array([0.25]))
+    scaled = (X[:, :1] - X[:, :1].mean()) / X[:, :1].std()
+    in_row = stats.t.pdf(scaled - numeric, df=8, scale=np.sqrt(0.25))
+    expected = stats.t.pdf(scaled, df=3) / in_row
+    np.testing.assert_allclose(ratios[:, :1], expected, rtol=1e-4)
+    codes, frequencies = table.codes[:, 0], np.array([0.6, 0.2, 0.2])
+    frequency = frequencies[codes]
+    in_row = 0.99 * probabilities[np.arange(40), codes] + 0.01 * frequency
+    np.testing.assert_allclose(ratios[:, 1], frequency / in_row, rtol=1e-5)
+
+
+def test_unlikeliness_of_extreme_numbers_is_neither_zero_nor_infinite():
+    codec = fitted(np.array([[1.0], [2.0], [3.0]]))
+    codec.set_bounds(np.full(1, -np.inf), np.full(1, np.inf))
+    table = codec.layout.read(np.array([[1e13]]))
+    far = (table.numeric - 2) / codec.statistics_.std
+    nothing = np.empty((1, 0))
+    as_predicted = codec.unlikeliness(table, far, nothing, np.ones(1))
+    not_predicted = codec.unlikeliness(table, -far, nothing, np.ones(1))
+    np.testing.assert_allclose(as_predicted, np.exp(-80), rtol=1e-5)
+    np.testing.assert_allclose(not_predicted, np.exp(80), rtol=1e-5)
+
+
+def test_unlikeliness_in_constant_columns_of_large_numbers():
+    X = np.full((3, 1), 9.86469463686003e29)
+    codec = fitted(X)
+    numeric, nothing = np.zeros((3, 1)), np.empty((3, 0))
+    found = codec.unlikeliness(codec.layout.read(X), numeric, nothing, np.ones(1))
+    expected = stats.t.pdf(0, df=3) / stats.t.pdf(0, df=8)
+    np.testing.assert_allclose(found, expected, rtol=1e-5)
+
+
+@pytest.mark.parametrize("scaling", ["minmax", None])
+@pytest.mark.parametrize("number", [-0.001, 1.001])
+def test_numbers_outside_the_unit_range_are_refused(scaling, number):
+    X = np.array([[0.0, 0.0], [1.0, 0.5], [0.5, 1.0]])
+    codec = fitted(X, scaling)
+    codec.check_unit_range(ColumnStatistics.of(X * (1 + 1e-9) - 1e-9))
+    X[2, 1] = number
+    with pytest.raises(ValueError, match=rf"column 1 holds values from .*{number}"):
+        codec.check_unit_range(ColumnStatistics.of(X))
+
+
+def test_neighbouring_columns_are_in_different_groups():
+    X = np.random.default_rng(0).integers(3, size=(30, 12)).astype(float)
+    codec = fitted(X, categorical=[2, 3, 4, 11])
+    groups = np.empty(12)
+    numeric, codes = codec.column_groups(5)
+    groups[codec.layout.numeric_], groups[codec.layout.categorical_] = numeric, codes
+    np.testing.assert_array_equal(groups, np.arange(12) % 5)
+
+
+def test_quantiles_distinguish_small_numbers_beside_large_ones():
+    X = np.r_[np.arange(50.0), 1e13][:, None]
+    assert len(np.unique(scaled(fitted(X, "quantile"), X))) == 51
+
+
+def test_columns_that_were_not_constant_are_learned():
+    X = np.c_[np.ones(6), np.arange(6.0), np.zeros(6), [0, 1, 0, 1, 0, 1]]
+    codec = fitted(X, categorical=[2, 3])
+    np.testing.assert_array_equal(codec.learned, [False, True, False, True])
+
+
+def test_columns_of_the_smallest_numbers_have_finite_cells():
+    X = np.array([[1e-323], [0.0], [0.0], [1e-323]])
+    codec = fitted(X)
+    assert codec.statistics_.std >= 2 * np.finfo(np.float64).tiny
+    assert np.isfinite(scaled(codec, X)).all()

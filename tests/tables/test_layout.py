@@ -3,10 +3,11 @@
 import numpy as np
 import pandas as pd
 import polars as pl
+import pytest
 from scipy import sparse
 
 from sklearn_dae._tables.columns import MISSING, UNSEEN
-from sklearn_dae._tables.layout import Layout
+from sklearn_dae._tables.layout import Layout, Table, check_decoded
 
 
 def fitted(X, categorical=()):
@@ -124,3 +125,28 @@ def test_groups_of_rare_levels_are_described_by_their_number():
     assert described[:, 1].tolist() == ["a"] * 3 + ["one of 3 rare levels"] * 5
     assert layout.write(table)[3:, 1].tolist() == ["b"] * 5
     assert layout.levels_[0].names.tolist() == ["a", "b"]
+
+
+def test_a_sample_has_evenly_spaced_rows():
+    table = Table(np.arange(100.0)[:, None], np.arange(100)[:, None])
+    for columns in table.sample(4):
+        assert columns.ravel().tolist() == [0, 33, 66, 99]
+    assert len(table.sample(1000)) == 100
+
+
+def test_codes_have_the_smallest_dtype_that_holds_all_levels():
+    for n_levels, dtype in ((128, np.int8), (129, np.int16)):
+        X = np.arange(float(n_levels))[:, None].repeat(3, axis=0)
+        layout = fitted(X, categorical=[0])
+        table = layout.read(X)
+        assert table.codes.dtype == dtype
+        np.testing.assert_array_equal(layout.write(table), X)
+
+
+def test_a_prediction_that_is_nan_or_huge_is_named_by_its_row():
+    numeric, probabilities = np.zeros((3, 2)), np.ones((3, 1))
+    check_decoded(70, numeric, probabilities)
+    for wrong in (np.nan, 1e19, -1e19):
+        numeric[1, 1] = wrong
+        with pytest.raises(ValueError, match="Row 71 of X holds numbers so large"):
+            check_decoded(70, numeric, probabilities)

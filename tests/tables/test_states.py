@@ -100,6 +100,7 @@ def test_codecs(scaling):
         {"number_types": [["float", 0, "x", 0, "float64"]]},
         {"number_types": [["float", 0, None, 0, "float64"]]},
         {"levels": [{"ranked": ["a", "a"], "n_codes": 2, "n_seen": 2}]},
+        {"levels": [{"ranked": ["a", "a"], "n_codes": 1, "n_seen": 1}]},
         {"levels": [{"ranked": ["a", "b"], "n_codes": 0, "n_seen": 2}]},
         {"levels": [{"ranked": ["a", "b"], "n_codes": 2, "n_seen": 3}]},
         {"dtype": "int8"},

@@ -113,3 +113,25 @@ def test_weights_are_emphasis_for_corrupted_zero_for_missing_and_constant(cells)
     assert (weights.numeric[missing] == 0).all()
     assert (weights.numeric[:, 1][~missing[:, 1]] > 0).all()
     assert (weights.numeric[:, 2] == 0).all()
+
+
+def test_validation_noise_follows_the_seed(cells):
+    first, second, again = (
+        next(iter(FixedBatches(make_rows(cells, seed=seed), 1000)))[0]["numeric"][:, 0]
+        for seed in (1, 2, 1)
+    )
+    assert not torch.equal(first, second)
+    assert torch.equal(first, again)
+
+
+def test_few_inputs_are_prepared_at_once(cells, monkeypatch):
+    monkeypatch.setattr("sklearn_dae._training.batches.NUMBERS_AT_ONCE", 600)
+    sizes = []
+
+    def encode(numeric, codes):
+        sizes.append(len(numeric))
+        return numeric
+
+    # 200 rows of three inputs are four batches of fifty.
+    assert len(list(ShuffledBatches(make_rows(cells), 50, encode, 3))) == 20
+    assert sizes == [200] * 5
