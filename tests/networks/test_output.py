@@ -30,6 +30,7 @@ def test_blocks_hold_neighbouring_columns_with_equal_numbers_of_levels():
 def test_baselines_of_extreme_means_and_frequencies_are_finite():
     frequencies = torch.tensor([0.0, 1.0]), torch.tensor([0.0])
     output = baseline_output("log_loss", torch.tensor([0.0, 1.0]), frequencies)
+    assert output.isfinite().all()
     numeric, probabilities = expected_cells(output[None], "log_loss", (2, 1))
     np.testing.assert_allclose(numeric[0], [0, 1], atol=2e-6)
     np.testing.assert_allclose(probabilities[0], [0, 1, 1], atol=2e-6)
