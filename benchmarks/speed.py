@@ -6,6 +6,8 @@ turns and takes the median of the turns. Parts, all of them unless --parts names
 - step: one update of the weights, compared with the loop of a tutorial (DataLoader,
   Adam, gaussian noise), with plain skorch, with MLPRegressor, and with the matrix
   products alone
+- autograd: fits whose forward and backward passes are written by hand, as they are,
+  compared with the same fits by PyTorch's autograd, on one thread
 - quality: seconds until the denoising loss of test rows is as low as that of the
   tutorial's loop after 50 epochs
 - transform: rows per second, compared with the bare encoder in one call, and with PCA
@@ -34,6 +36,7 @@ import time
 import warnings
 from functools import partial
 from pathlib import Path
+from unittest import mock
 
 import common
 import numpy as np
@@ -54,6 +57,8 @@ from torch.utils.data import DataLoader, TensorDataset
 from tqdm import tqdm
 
 from sklearn_dae import DenoisingAutoencoderTransformer
+from sklearn_dae._training.net import AutoencoderNet
+from sklearn_dae._training.steps import Autograd
 
 NOISE_FACTOR = 0.2
 # Columns, hidden units, latent units, batch size, representation, epochs to measure.
@@ -222,6 +227,36 @@ def step(options):
             found = medians_with_threads(updates, options.repeats, n_threads)
             threads = f"{n_threads} thread" + "s" * (n_threads - 1)
             yield from rows_of("step", f"{shape_name(shape)}, {threads}", found, "us")
+
+
+def fit_by_autograd(dae, X):
+    """Fit a transformer of dense layers with PyTorch's autograd."""
+    initialize = AutoencoderNet.initialize_optimizer
+
+    def with_autograd(net, *args, **kwargs):
+        initialize(net, *args, **kwargs)
+        net.passes_ = Autograd(net.module_.repair, net.optimizer_.flat.grad)
+        return net
+
+    with mock.patch.object(AutoencoderNet, "initialize_optimizer", with_autograd):
+        dae.fit(X)
+
+
+def autograd(options):
+    """Measure the seconds of fits with passes written by hand, and by autograd."""
+    torch.set_num_threads(1)
+    small = {"n_components": 16, "hidden_layer_sizes": (32,)}
+    cases = [(2000, 20, {}), (5000, 50, {}), (5000, 50, small)]
+    for n_rows, n_columns, params in tqdm(cases, "autograd"):
+        X = np.random.default_rng(0).normal(size=(n_rows, n_columns))
+        dae = DenoisingAutoencoderTransformer(random_state=0, **params)
+        measured = {
+            "sklearn_dae": partial(common.seconds, dae.fit, X),
+            "autograd": partial(common.seconds, fit_by_autograd, dae, X),
+        }
+        found = common.medians(measured, options.repeats)
+        size = "small" if params else "default"
+        yield from rows_of("autograd", f"{n_rows} x {n_columns}, {size}", found, "s")
 
 
 def shape_name(shape):
@@ -519,7 +554,18 @@ def gpu(options):
 
 PARTS = {
     part.__name__: part
-    for part in (step, quality, transform, memory, search, frozen, cold, busy, gpu)
+    for part in (
+        step,
+        autograd,
+        quality,
+        transform,
+        memory,
+        search,
+        frozen,
+        cold,
+        busy,
+        gpu,
+    )
 }
 
 

@@ -43,7 +43,9 @@ html_theme_options = {
     "footer_start": [],
     "footer_end": [],
 }
-html_sidebars = {"quick_start": [], "changes": [], "contributing": []}
+html_sidebars = {
+    page: [] for page in ("quick_start", "changes", "support", "contributing")
+}
 html_show_sourcelink = False
 html_math_renderer = "mathml"
 

@@ -25,7 +25,7 @@ from ._networks.inference import (
 )
 from ._networks.surprise import CellSurprise, row_score
 from ._parameters import PARTS
-from ._tables.codec import Codec
+from ._tables.codec import Codec, level_tables
 from ._tables.columns import MISSING
 from ._tables.layout import Layout, Table, check_decoded
 from ._training.fit import Progress, fit_net
@@ -408,7 +408,7 @@ def make_surprise(codec: Codec, calibration: Calibration) -> CellSurprise:
         "residual": np.maximum(np.sqrt(calibration.squared_error), LEAST_RESIDUAL),
         "usual": calibration.usual,
     }
-    arrays |= codec.level_tables()
+    arrays |= level_tables(codec.layout.levels_)
     return CellSurprise(**{name: torch.from_numpy(x) for name, x in arrays.items()})
 
 

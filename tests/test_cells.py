@@ -19,6 +19,18 @@ def test_donors_are_drawn_from_the_whole_sparse_column():
     assert (drawn[columns == 1] == -1).all()
 
 
+def test_all_stored_values_of_a_sparse_column_are_donors_and_no_others():
+    X = np.array([[1.0, 0.0, 2.0], [3.0, 4.0, 0.0], [0.0, 5.0, 6.0]])
+    zeros = np.zeros(3, dtype=np.float32)
+    cells = SparseCells(sparse.csr_array(X.astype(np.float32)), zeros)
+    columns = torch.arange(3).repeat(3000)
+    drawn = cells.draw_numeric(columns, torch.Generator().manual_seed(0)).numpy()
+    for j, column in enumerate(X.T):
+        values, counts = np.unique(drawn[columns == j], return_counts=True)
+        np.testing.assert_array_equal(values, np.sort(column))
+        np.testing.assert_allclose(counts / 3000, 1 / 3, atol=0.05)
+
+
 def test_chunks_cover_all_rows_once_and_are_small():
     n_rows, n_columns = 10_000, 1_000
     chunks = row_chunks(n_rows, n_columns)

@@ -56,6 +56,15 @@ def test_both_constraint_files_pin_the_same_libraries():
         assert as_tuple(oldest[library]) <= as_tuple(newest[library]), library
 
 
+def test_the_page_of_support_lists_the_lower_bounds():
+    page = (ROOT / "docs" / "support.rst").read_text()
+    rows = re.findall(r"\* - (\w+-?\w+)\n +- ([\d.]+)\n", page)
+    listed = {name.lower().replace("pytorch", "torch"): bound for name, bound in rows}
+    bounds = {"python": PROJECT["requires-python"].removeprefix(">=")}
+    bounds |= OLDEST_REQUIRED | OLDEST_OPTIONAL
+    assert listed == {name: bound.removesuffix(".0") for name, bound in bounds.items()}
+
+
 def test_pre_commit_runs_the_pinned_ruff():
     hooks = (ROOT / ".pre-commit-config.yaml").read_text()
     assert set(re.findall("ruff==([0-9.]+)", hooks)) == {

@@ -9,7 +9,9 @@ from sklearn_dae._parameters import (
     NOISE_NAMES,
     PROBABILITIES,
     find_categorical,
+    resolve_batch_size,
     resolve_bounds,
+    resolve_max_iter,
     resolve_noises,
 )
 from sklearn_dae._training.corruption import NOISES
@@ -35,15 +37,13 @@ def test_names_of_noises_match_their_functions():
 
 
 NAMES = ["a", "b", "c"]
-POSITIONS = np.arange(3)
 HELD = np.array([[-np.inf, 0, np.nan], [np.inf, 255, np.nan]])
 
 
 def factors(noise_factor, names=NAMES):
     """Resolve a noise factor for three numeric columns."""
-    given = "swap", noise_factor, 0.5, names, POSITIONS, POSITIONS[:0]
-    ((_, cells),) = resolve_noises(*given)
-    return cells.numeric.tolist()
+    ((_, factor),) = resolve_noises("swap", noise_factor, 0.5, 3, names)
+    return factor.tolist()
 
 
 @pytest.mark.parametrize(
@@ -136,3 +136,41 @@ def test_bounds_without_effect_are_refused(given, message):
 )
 def test_other_bounds_are_taken(given):
     resolve_bounds(None, given, 3, NAMES, HELD)
+
+
+def test_bounds_of_each_column_may_be_equal_but_not_crossed():
+    names = ["a", "b", "c"]
+    held = np.array([[-np.inf] * 3, [np.inf] * 3])
+    low, high = resolve_bounds({"a": 1, "c": 2.5}, [1, -np.inf, 3], 3, names, held)
+    np.testing.assert_array_equal(low, [1, np.nan, 2.5])
+    np.testing.assert_array_equal(high, [1, -np.inf, 3])
+    with pytest.raises(ValueError, match=r"Got 2.5 and 2.0 for column 'c'. Swap them"):
+        resolve_bounds({"a": 1, "c": 2.5}, [1, -np.inf, 2], 3, names, held)
+
+
+@pytest.mark.parametrize(
+    ("n_rows", "batch_size", "max_iter"),
+    [
+        (20, 20, 1000),
+        (100, 32, 250),
+        (1280, 32, 25),
+        (4000, 100, 25),
+        (6000, 150, 38),
+        (100_000, 256, 6),
+        (10**6, 256, 1),
+    ],
+)
+def test_automatic_batches_and_epochs(n_rows, batch_size, max_iter):
+    assert resolve_batch_size("auto", n_rows) == batch_size
+    assert resolve_max_iter("auto", n_rows, batch_size) == max_iter
+
+
+def test_noises_of_a_dict_are_applied_in_the_turns_of_their_columns():
+    noise = {"a": ["masking", "swap"], "b": ["swap", "gaussian"], "c": None}
+    noises = resolve_noises(noise, 0.25, 0.8, 4, list("abcd"))
+    assert [(kind, factor.tolist()) for kind, factor in noises] == [
+        ("swap", [0, 0.25, 0, 0]),
+        ("masking", [0.25, 0, 0, 0]),
+        ("swap", [0.25, 0, 0, 0]),
+        ("gaussian", [0, 0.25, 0, 0]),
+    ]

@@ -406,3 +406,36 @@ def test_previous_rows_count_up_to_a_thousand(small, chunks, monkeypatch):
     monkeypatch.setattr("sklearn_dae._model.CALIBRATION_ROWS", 40)
     dae = streamed(small(), chunks[:2])
     assert dae._model.calibration.counts.tolist() == [40] * 5
+
+
+def total_variances(blocks):
+    return [block.var(axis=0).sum() for block in blocks]
+
+
+def test_spreads_come_from_the_last_thousand_rows(small):
+    rng = np.random.default_rng(0)
+    first, second, third = (
+        scale * rng.normal(size=(n_rows, 5))
+        for scale, n_rows in ((1, 3000), (2, 1000), (4, 400))
+    )
+    # Later calls do not change the weights. The blocks are the inputs and the latent
+    # layer.
+    dae = small(hidden_layer_sizes=()).partial_fit(first)
+    dae.set_params(learning_rate_init=1e-12).partial_fit(second)
+
+    def blocks(rows):
+        return np.split(dae.transform(rows), [35], axis=1)
+
+    np.testing.assert_allclose(total_variances(blocks(second)), 43 / 2, rtol=1e-3)
+    # The third call has 400 rows. So the rows of the second one count as 600.
+    before = [
+        np.vstack([np.repeat(of_second, 3, axis=0), np.repeat(of_third, 5, axis=0)])
+        for of_second, of_third in zip(blocks(second), blocks(third), strict=True)
+    ]
+    dae.partial_fit(third)
+    ratios = [
+        np.linalg.norm(old[:3000]) / np.linalg.norm(np.repeat(new, 3, axis=0))
+        for old, new in zip(before, blocks(second), strict=True)
+    ]
+    expected = np.sqrt(np.divide(total_variances(before), 43 / 2))
+    np.testing.assert_allclose(ratios, expected, rtol=1e-3)

@@ -356,7 +356,11 @@ def replace(parent, key):
 
 def resize(parent, key):
     if isinstance(parent[key], np.ndarray):
-        parent[key] = np.concatenate([parent[key].ravel(), parent[key].ravel(), [1]])
+        array = np.atleast_1d(parent[key])
+        # The last axis: it has the size of something else more often than the first.
+        parent[key] = np.concatenate(
+            [array, array, np.ones_like(array, shape=(*array.shape[:-1], 1))], axis=-1
+        )
     elif type(parent[key]) is int:
         parent[key] = -7
     else:

@@ -161,6 +161,14 @@ def test_score_is_zero_for_columns_that_do_not_depend_on_each_other(digits):
     assert dae.fit(shuffled[0]).score(shuffled[1]) < 0.05
 
 
+def test_score_is_zero_for_categories_that_do_not_depend_on_each_other(small):
+    X = np.random.default_rng(0).integers(4, size=(300, 4))
+    related = np.column_stack([X[:, 0], X[:, 0], 3 - X[:, 0], X[:, 0] // 2])
+    dae = small(max_iter=100, noise="masking", categorical_features=range(4))
+    assert dae.fit(related[:200]).score(related[200:]) > 0.9
+    assert -0.2 < dae.fit(X[:200]).score(X[200:]) < 0.05
+
+
 def test_score_is_not_best_with_the_least_noise(digits):
     X, X_test, *_ = digits
     scores = [
@@ -498,6 +506,14 @@ def test_warm_start_keeps_the_scales(small, table):
     np.testing.assert_allclose(
         dae.reconstruct(table), again.reconstruct(table), atol=1e-6
     )
+
+
+def test_losses_of_a_warm_start_are_relative_to_its_rows(small, table):
+    dae = small(warm_start=True, max_iter=30).fit(table)
+    far = 3 * table - 2 * table.mean(axis=0)
+    dae.set_params(learning_rate_init=1e-12).fit(far)
+    # Relative to the variance of the first rows, the loss would be nine times as large.
+    assert dae.loss_curve_[30] < 2 * dae.loss_curve_[29]
 
 
 def test_skorch_callbacks_are_called_and_the_list_is_not_changed(small, table):

@@ -314,28 +314,6 @@ class Codec:
         """Convert predicted scaled numbers to standard deviations from the mean."""
         return self.standardize(self._unscale(numeric))
 
-    def level_tables(self):
-        """List what `CellSurprise` knows of the levels, by the names of its tensors."""
-        tables = [
-            _level_table(levels, place)
-            for levels, place in zip(
-                self.layout.levels_, self._places_of_codes(), strict=True
-            )
-        ]
-        sizes = np.array([len(of_column[0]) for of_column in tables], dtype=np.int64)
-        names = ("level_surprise", "level_share", "level_floor", "level_places")
-        arrays = [np.concatenate([[], *parts]) for parts in zip(*tables, strict=True)]
-        arrays = arrays or [np.empty(0)] * 4
-        by_name = dict(zip(names, arrays, strict=True))
-        by_name["level_places"] = by_name["level_places"].astype(np.int64)
-        ends = np.cumsum(sizes) - 1
-        return by_name | {"level_starts": ends + 1 - sizes, "level_ends": ends}
-
-    def _places_of_codes(self):
-        """List where the probabilities of each categorical column begin."""
-        sizes = [len(levels) for levels in self.layout.levels_]
-        return np.cumsum([0, *sizes])[:-1]
-
     def _errors(self, table, values, probabilities):
         layout = self.layout
         errors = np.empty((len(table), layout.n_features), dtype=np.float32)
@@ -366,6 +344,22 @@ def _quantile_transformer(n_quantiles):
 def _relative_frequencies(codes, n_levels):
     counts = np.bincount(codes, minlength=n_levels)
     return counts / max(counts.sum(), 1)
+
+
+def level_tables(columns):
+    """List what `CellSurprise` knows of levels, by the names of its tensors.
+
+    `columns` are the Levels of all categorical columns.
+    """
+    places = np.cumsum([0, *map(len, columns)])
+    tables = [_level_table(*pair) for pair in zip(columns, places[:-1], strict=True)]
+    sizes = np.array([len(of_column[0]) for of_column in tables], dtype=np.int64)
+    names = ("level_surprise", "level_share", "level_floor", "level_places")
+    arrays = [np.concatenate([[], *parts]) for parts in zip(*tables, strict=True)]
+    by_name = dict(zip(names, arrays or [np.empty(0)] * 4, strict=True))
+    by_name["level_places"] = by_name["level_places"].astype(np.int64)
+    ends = np.cumsum(sizes) - 1
+    return by_name | {"level_starts": ends + 1 - sizes, "level_ends": ends}
 
 
 def _level_table(levels, first_place):

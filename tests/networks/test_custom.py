@@ -188,6 +188,13 @@ class Noisy(nn.Linear):
         return super().forward(inputs + torch.randn(inputs.shape))
 
 
+class Dropping(nn.Linear):
+    """A layer with functional dropout, which draws from PyTorch's own generator."""
+
+    def forward(self, inputs):
+        return nn.functional.dropout(super().forward(inputs), 0.5, self.training)
+
+
 def frozen(n_inputs, n_components):
     modules = nn.Linear(n_inputs, n_components), nn.Linear(n_components, n_inputs)
     return [module.requires_grad_(False) for module in modules]
@@ -260,6 +267,13 @@ def test_invalid_networks_are_refused_before_training(table, network, message):
 
     with pytest.raises((ValueError, TypeError), match=message):
         small(network=network, callbacks=[Fail()]).fit(table)
+
+
+def test_a_refused_network_leaves_the_generator_of_pytorch_as_it_was(table):
+    state = torch.get_rng_state()
+    with pytest.raises(ValueError, match="must not draw random numbers in training"):
+        small(network=lambda n, k: (Dropping(n, k), nn.Linear(k, n))).fit(table)
+    assert torch.equal(torch.get_rng_state(), state)
 
 
 @pytest.mark.parametrize("network", ["conv", 3, None])

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 from scipy import sparse
 
-from sklearn_dae._tables.codec import Codec
-from sklearn_dae._tables.layout import Layout
+from sklearn_dae._tables.codec import Codec, level_tables
+from sklearn_dae._tables.layout import Layout, Table
 
 SCALINGS = ["standard", "minmax", "quantile", None]
 
@@ -122,6 +122,14 @@ def test_encoding_in_chunks_equals_encoding_at_once():
     np.testing.assert_allclose(scaled(codec, X, order), expected[order], atol=1e-5)
 
 
+def test_quantiles_come_from_random_rows(monkeypatch):
+    monkeypatch.setattr("sklearn_dae._tables.codec.QUANTILE_ROWS", 500)
+    X = np.arange(4000.0)[:, None]
+    numeric = scaled(fitted(X, "quantile"), X)
+    quarters = np.quantile(numeric, [0.25, 0.5, 0.75])
+    np.testing.assert_allclose(quarters, [-0.674, 0, 0.674], atol=0.15)
+
+
 @pytest.mark.parametrize("scaling", SCALINGS)
 def test_constant_and_all_missing_columns_are_encoded_as_zero(scaling):
     X = np.c_[np.arange(10.0), np.full(10, 0.1), np.full(10, np.nan)]
@@ -153,11 +161,22 @@ def test_decoded_numbers_stay_within_the_bounds(holes, scaling):
     assert found[1, 4] > high[4]
 
 
+def test_bounds_of_whole_numbers_are_whole_if_such_a_number_is_between_them():
+    codec = fitted(np.tile([[0.0], [1.0], [2.0]], (1, 3)))
+    codec.set_bounds(np.array([0.4, 1.2, 1.0]), np.array([1.7, 1.7, 1.0]))
+    far = np.tile([[-99.0], [99.0]], 3).astype(np.float32)
+    np.testing.assert_array_equal(decoded(codec, far), [[1, 1.2, 1], [1, 1.7, 1]])
+
+
 def test_errors_are_relative_to_variance_and_to_gini_impurity():
     X = np.c_[np.arange(8.0), [0, 0, 0, 0, 1, 1, 2, 2]]
+    two_levels = X[:, 1:].clip(0, 1)
+    for of_column in (X, two_levels):
+        codec = fitted(of_column, categorical=[of_column.shape[1] - 1])
+        of_mean = codec.baseline_errors(codec.layout.read(of_column))
+        np.testing.assert_allclose(of_mean.mean(axis=0), 1, rtol=1e-6)
     codec = fitted(X, categorical=[1])
     table = codec.layout.read(X)
-    np.testing.assert_allclose(codec.baseline_errors(table).mean(axis=0), 1, rtol=1e-6)
     perfect = np.eye(3)[table.codes[:, 0]]
     numeric = codec.encode(table).numeric.numpy()
     np.testing.assert_allclose(codec.errors(table, numeric, perfect), 0, atol=1e-6)
@@ -174,3 +193,73 @@ def test_errors_of_missing_and_unseen_cells_are_nan():
     table = codec.layout.read(np.array([[np.nan, 5.0], [1.0, np.nan]]))
     errors = codec.baseline_errors(table)
     np.testing.assert_array_equal(np.isnan(errors), [[True, True], [False, True]])
+
+
+def test_levels_that_are_rare_or_unseen_have_the_probability_of_their_frequency():
+    X = np.array([[0.0]] * 6 + [[1.0]] * 3 + [[2.0]], dtype=float)
+    tables = level_tables(fitted(X, categorical=[0]).layout.levels_)
+    # Three levels, then all that fit has not seen.
+    share = np.array([6, 3, 1, 0]) / 10
+    surprise = -np.log([0.6, 0.3, 0.1, 1 / 11])
+    np.testing.assert_allclose(tables["level_surprise"], surprise)
+    trust = 0.95 * np.array([5 / 6, 2 / 3, 0, 0])
+    np.testing.assert_allclose(tables["level_share"], trust)
+    floor = (1 - trust) * np.where(share > 0, share, 1 / 11)
+    np.testing.assert_allclose(tables["level_floor"], floor)
+    assert tables["level_places"].tolist() == [0, 1, 2, 2]
+    assert (tables["level_starts"], tables["level_ends"]) == ([0], [3])
+
+
+def test_rare_levels_share_the_probability_of_their_group():
+    X = np.array([["a"]] * 5 + [["b"]] * 3 + [["c"]] * 2, dtype=object)
+    layout = Layout(None, 2)
+    layout.fit(X, np.array([True]), X)
+    tables = level_tables(layout.levels_)
+    trust = 0.95 * np.array([4 / 5, 2 / 3, 1 / 2])
+    expected = trust * [1, 3 / 5, 2 / 5]
+    np.testing.assert_allclose(tables["level_share"][:3], expected)
+    assert tables["level_places"].tolist() == [0, 1, 1, 1]
+
+
+def test_standardized_numbers_are_finite():
+    codec = fitted(np.array([[1.0], [2.0], [3.0]]))
+    numbers = codec.standardize(np.array([[-1e308], [2.0], [1e308], [np.nan]]))
+    np.testing.assert_allclose(numbers.ravel(), [-1e15, 0, 1e15, np.nan])
+
+
+@pytest.mark.parametrize("scaling", ["minmax", None])
+@pytest.mark.parametrize("number", [-0.001, 1.001])
+def test_numbers_outside_the_unit_range_are_refused(scaling, number):
+    X = np.array([[0.0, 0.0], [1.0, 0.5], [0.5, 1.0]])
+    codec = fitted(X, scaling)
+    codec.check_unit_range(Table(X * (1 + 1e-9) - 1e-9, None))
+    X[2, 1] = number
+    with pytest.raises(ValueError, match=rf"column 1 holds values from .*{number}"):
+        codec.check_unit_range(Table(X, None))
+
+
+def test_neighbouring_columns_are_in_different_groups():
+    X = np.random.default_rng(0).integers(3, size=(30, 12)).astype(float)
+    codec = fitted(X, categorical=[2, 3, 4, 11])
+    groups = np.empty(12)
+    numeric, codes = codec.column_groups(5)
+    groups[codec.layout.numeric_], groups[codec.layout.categorical_] = numeric, codes
+    np.testing.assert_array_equal(groups, np.arange(12) % 5)
+
+
+def test_quantiles_distinguish_small_numbers_beside_large_ones():
+    X = np.r_[np.arange(50.0), 1e13][:, None]
+    assert len(np.unique(scaled(fitted(X, "quantile"), X))) == 51
+
+
+def test_columns_that_were_not_constant_are_learned():
+    X = np.c_[np.ones(6), np.arange(6.0), np.zeros(6), [0, 1, 0, 1, 0, 1]]
+    codec = fitted(X, categorical=[2, 3])
+    np.testing.assert_array_equal(codec.learned, [False, True, False, True])
+
+
+def test_columns_of_the_smallest_numbers_have_finite_cells():
+    X = np.array([[1e-323], [0.0], [0.0], [1e-323]])
+    codec = fitted(X)
+    assert codec.statistics_.std >= 2 * np.finfo(np.float64).tiny
+    assert np.isfinite(scaled(codec, X)).all()

@@ -19,6 +19,8 @@ VALUES = ["a"] * 5 + ["b"] * 3 + ["c"] * 2 + ["d"] + [None] * 2
         (2, None, ["a", "b", "c", "d"], 2, 3),
         (3, None, ["a", "b", "c"], 2, 2),
         (0.2, None, ["a", "b", "c"], 2, 2),
+        # 0.17 of all 13 rows are more than 2 rows. Those of the 11 observed are less.
+        (0.17, None, ["a", "b", "c"], 2, 2),
         (None, 3, ["a", "b", "c"], 2, 2),
         (None, 4, ["a", "b", "c", "d"], 2, 3),
         (6, 2, ["a"], 0, 0),

@@ -9,7 +9,13 @@ import pytest
 from scipy import sparse
 
 from sklearn_dae._tables.columns import MISSING, UNSEEN
-from sklearn_dae._tables.layout import Layout, Table, names_of, numbers_held
+from sklearn_dae._tables.layout import (
+    Layout,
+    Table,
+    check_decoded,
+    names_of,
+    numbers_held,
+)
 
 
 def fitted(X, categorical=()):
@@ -107,6 +113,18 @@ def test_columns_of_whole_numbers_with_holes_get_whole_numbers(small):
     assert (repaired[:, 2] % 1 != 0).all()
 
 
+def test_hidden_cells_are_missing_cells():
+    X = np.array([[7, 0.5, 4, 2.5], [8, 1.5, 4, 3.5], [8, 2.5, 4, np.nan]])
+    layout = fitted(X, categorical=[0, 2])
+    table = layout.read(X)
+    hidden = np.array([[1, 1, 0, 0], [0, 0, 1, 1], [1, 0, 0, 0]], dtype=bool)
+    expected = layout.read(np.where(hidden, np.nan, X))
+    visible = layout.hide(table, hidden)
+    np.testing.assert_array_equal(visible.numeric, expected.numeric)
+    np.testing.assert_array_equal(visible.codes, expected.codes)
+    np.testing.assert_array_equal(table.codes, layout.read(X).codes)
+
+
 def test_groups_of_rare_levels_are_described_by_their_number():
     X = np.array([[0.5, level] for level in "aaabbcdd"], dtype=object)
     layout = Layout(min_frequency=None, max_categories=2)
@@ -123,8 +141,8 @@ def test_features_in_another_order_are_refused(small, table):
     table = pd.DataFrame(table, columns=list("abcde"))
     dae = small().fit(table)
     names = dae.get_feature_names_out()
-    for library in (pd.DataFrame, lambda Z, columns: pl.DataFrame(Z, list(columns))):
-        Z = library(dae.transform(table), names)
+    for library in (pd, pl):
+        Z = library.DataFrame(dict(zip(names, dae.transform(table).T, strict=True)))
         expected = dae.inverse_transform(Z).to_numpy()
         latent = Z[list(names[-8:])]
         assert (dae.inverse_transform(latent).to_numpy() == expected).all()
@@ -136,7 +154,8 @@ def test_features_in_another_order_are_refused(small, table):
             with pytest.raises(ValueError, match=r"'.*' is at position \d+ instead of"):
                 dae.inverse_transform(Z[list(wrong)])
         # The user may rename features.
-        renamed = library(dae.transform(table), [f"dae__{name}" for name in names])
+        renamed = Z[list(names)]
+        renamed.columns = [f"dae__{name}" for name in names]
         assert (dae.inverse_transform(renamed).to_numpy() == expected).all()
     loaded = pickle.loads(pickle.dumps(dae))
     with pytest.raises(ValueError, match="in the order of get_feature_names_out"):
@@ -151,3 +170,28 @@ def test_what_columns_can_hold():
     expected = [[-largest, np.nan, 0], [largest, np.nan, 255]]
     np.testing.assert_array_equal(numbers_held(layout), expected)
     assert names_of(layout) == ["a", "b", "c"]
+
+
+def test_a_sample_has_evenly_spaced_rows():
+    table = Table(np.arange(100.0)[:, None], np.arange(100)[:, None])
+    for columns in table.sample(4, np.arange(100)):
+        assert columns.ravel().tolist() == [0, 33, 66, 99]
+    assert len(table.sample(1000, np.arange(50))) == 50
+
+
+def test_codes_have_the_smallest_dtype_that_holds_all_levels():
+    for n_levels, dtype in ((128, np.int8), (129, np.int16)):
+        X = np.arange(float(n_levels))[:, None].repeat(3, axis=0)
+        layout = fitted(X, categorical=[0])
+        table = layout.read(X)
+        assert table.codes.dtype == dtype
+        np.testing.assert_array_equal(layout.write(table), X)
+
+
+def test_a_prediction_that_is_nan_or_huge_is_named_by_its_row():
+    numeric, probabilities = np.zeros((3, 2)), np.ones((3, 1))
+    check_decoded(70, numeric, probabilities)
+    for wrong in (np.nan, 1e19, -1e19):
+        numeric[1, 1] = wrong
+        with pytest.raises(ValueError, match="Row 71 of X holds numbers so large"):
+            check_decoded(70, numeric, probabilities)

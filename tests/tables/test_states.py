@@ -103,6 +103,7 @@ def test_codecs(scaling):
         {"levels": [{"ranked": ["a", "a"], "n_codes": 2, "n_seen": 2, "counts": None}]},
         {"levels": [{"ranked": ["a", "b"], "n_codes": 0, "n_seen": 2, "counts": None}]},
         {"levels": [{"ranked": ["a", "b"], "n_codes": 2, "n_seen": 3, "counts": None}]},
+        {"levels": [{"ranked": ["a", "a"], "n_codes": 1, "n_seen": 1, "counts": None}]},
         {"dtype": "int8"},
         {"whole": np.array([True])},
         {"whole": np.array([1, 0, 1])},

@@ -45,6 +45,24 @@ def test_an_epoch_visits_every_row_once_in_batches_of_equal_size(cells):
     assert torch.equal(visited.sort().values, cells.numeric[:, 0].sort().values)
 
 
+@pytest.mark.parametrize(
+    ("batch_size", "multiple", "n_inputs", "n_rows"),
+    [(130, 16, 128, 125), (128, 16, 128, 125), (127, 16, 125, 125), (130, 1, 125, 125)],
+)
+def test_batches_that_are_not_small_are_padded_by_rows_of_weight_zero(
+    cells, batch_size, multiple, n_inputs, n_rows
+):
+    rows = make_rows(cells)
+    batches = list(ShuffledBatches(rows, batch_size, lambda x, _: x, 3, multiple))
+    assert len(batches) == 8
+    for inputs, (clean, weights) in batches:
+        assert len(inputs) == len(clean.numeric) == len(weights.codes) == n_inputs
+        # Only missing cells have the weight 0 in the rows of the table.
+        missing = clean.numeric.isnan()
+        assert torch.equal(weights.numeric[:n_rows] == 0, missing[:n_rows])
+        assert (weights.numeric[n_rows:] == 0).all()
+
+
 def test_every_epoch_has_a_new_order_and_new_noise(cells):
     batches = shuffled(make_rows(cells), 1000)
     (first, (first_clean, _)), (second, (second_clean, _)) = (
@@ -95,3 +113,25 @@ def test_weights_are_emphasis_for_corrupted_zero_for_missing_and_constant(cells)
     assert (weights.numeric[missing] == 0).all()
     assert (weights.numeric[:, 1][~missing[:, 1]] > 0).all()
     assert (weights.numeric[:, 2] == 0).all()
+
+
+def test_validation_noise_follows_the_seed(cells):
+    first, second, again = (
+        next(iter(FixedBatches(make_rows(cells, seed=seed), 1000)))[0]["numeric"][:, 0]
+        for seed in (1, 2, 1)
+    )
+    assert not torch.equal(first, second)
+    assert torch.equal(first, again)
+
+
+def test_few_inputs_are_prepared_at_once(cells, monkeypatch):
+    monkeypatch.setattr("sklearn_dae._training.batches.NUMBERS_AT_ONCE", 600)
+    sizes = []
+
+    def encode(numeric, codes):
+        sizes.append(len(numeric))
+        return numeric
+
+    # 200 rows of three inputs are four batches of fifty.
+    assert len(list(ShuffledBatches(make_rows(cells), 50, encode, 3))) == 20
+    assert sizes == [200] * 5

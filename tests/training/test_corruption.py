@@ -206,6 +206,7 @@ def test_callable_noise_gets_a_copy_the_factors_and_a_seeded_generator(cells):
     def shift(X, noise_factor, rng):
         seen.append((X.shape, noise_factor.tolist(), rng.random()))
         X[:, 0] += noise_factor[0]
+        noise_factor[:] = 9.0
         return X
 
     before = cells.numeric.clone()
@@ -218,6 +219,15 @@ def test_callable_noise_gets_a_copy_the_factors_and_a_seeded_generator(cells):
     assert not corrupted.numeric[:, 1].any()
     assert seen[0] == seen[1]
     assert seen[0][:2] == ((N_ROWS, 2), [0.25, 0.5])
+
+
+def test_callable_noise_cannot_fill_missing_cells(cells):
+    cells.numeric[::3, 0] = torch.nan
+    noise = custom(lambda X, noise_factor, rng: np.zeros_like(X))
+    noisy, corrupted = corrupt(noise, cells, factor([0.1, 0.1], [0.0, 0.0]))
+    missing = cells.numeric.isnan()
+    assert torch.equal(noisy.numeric.isnan(), missing)
+    assert torch.equal(corrupted.numeric, ~missing)
 
 
 @pytest.mark.parametrize(

@@ -7,6 +7,7 @@ import sys
 import numpy as np
 import pandas as pd
 import pytest
+from skorch.callbacks import Callback
 
 from sklearn_dae._training.fit import check_device
 
@@ -47,6 +48,17 @@ def test_spreads_of_fit_count_as_much_as_those_of_a_thousand_rows(table):
         dae.partial_fit(row)
     changed = dae.net_.module_.spreads / before
     np.testing.assert_allclose(changed, 1.0, atol=0.02)
+
+
+@pytest.mark.parametrize(("limit", "number"), [("ROWS", 256), ("NUMBERS", 1)])
+def test_bins_come_from_random_rows(monkeypatch, limit, number):
+    # Very wide tables have 256 rows, too, so that there are some for quantiles.
+    monkeypatch.setattr(f"sklearn_dae._training.fit.SAMPLE_{limit}", number)
+    X = np.arange(3000.0)[:, None]
+    bins = small(max_iter=1).fit_transform(X)[:, 1:7]
+    # Each bin is filled by a sixth of the rows.
+    rising = (np.diff(bins, axis=0) > 0).sum(axis=0)
+    np.testing.assert_allclose(rising, 500, atol=150)
 
 
 def test_warm_start_refuses_another_activation(table):
@@ -109,3 +121,31 @@ def test_the_names_of_gpus_are_told():
     for device in ("gpu", "GPU:0"):
         with pytest.raises(ValueError, match=r"PyTorch names the GPUs .* 'cuda'"):
             check_device(device)
+
+
+@pytest.mark.parametrize("loss", ["squared_error", "absolute_error"])
+def test_inputs_are_clipped_at_ten_standard_deviations(table, loss):
+    cells = small(loss=loss).fit(table).net_.module_.cells
+    np.testing.assert_allclose(cells.limit, 10.0, rtol=1e-5)
+
+
+def test_blocks_of_constants_are_not_divided_by_zero():
+    dae = small().fit(np.ones((40, 3)))
+    np.testing.assert_array_equal(dae.net_.module_.spreads, 1.0)
+
+
+def test_cells_of_constant_columns_have_no_weight(table):
+    weights = []
+
+    class Keep(Callback):
+        def on_batch_begin(self, net, batch, **kwargs):
+            weights.append(batch[1][1])
+
+    X = np.c_[table.round(), np.ones(len(table))]
+    for categorical in ([], [0, 5]):
+        small(categorical_features=categorical, callbacks=[Keep()]).fit(X)
+        numeric, codes = weights[-1]
+        constant = numeric[:, -1] if not categorical else codes[:, 0]
+        others = numeric[:, :-1] if not categorical else codes[:, 1]
+        assert (constant == 0).all()
+        assert (others > 0).all()

@@ -122,3 +122,36 @@ def test_a_loss_over_nothing_is_no_number():
     value, gradient = loss.with_gradient(torch.ones(4, 2), weighted(cells, numeric=0.0))
     assert value.isnan()
     assert (gradient == 0).all()
+
+
+def test_constant_columns_do_not_change_the_unit_of_categories(cells):
+    entropies = torch.tensor([0.5, 1.0, 2.0])
+    output = torch.randn(3, 13, generator=torch.Generator())
+    costs = []
+    for numeric_baseline in ([2.0], [2.0, 0.0]):
+        n_numeric = len(numeric_baseline)
+        loss = ReconstructionLoss(
+            "squared_error", N_LEVELS, torch.tensor(numeric_baseline), entropies
+        )
+        target = weighted(Cells(cells.numeric[:, :n_numeric], cells.codes))
+        # Constant columns have no weight.
+        target[1].numeric[:, 1:] = 0.0
+        columns = [*range(n_numeric), *range(2, 13)]
+        costs.append(loss(output[:, columns], target))
+    torch.testing.assert_close(*costs)
+
+
+def test_the_padding_of_the_output_has_no_gradient(cells):
+    loss = ReconstructionLoss(
+        "squared_error", N_LEVELS, torch.ones(2), torch.ones(len(N_LEVELS))
+    )
+    output = torch.randn(3, 16, generator=torch.Generator())
+    cost, gradient = loss.with_gradient(output, weighted(cells))
+    expected, of_output = loss.with_gradient(output[:, :13], weighted(cells))
+    assert torch.equal(gradient[:, :13], of_output)
+    assert torch.equal(cost, expected)
+    # The memory of a new tensor often is that of the last one.
+    del gradient
+    torch.full((3, 16), torch.nan)
+    _, gradient = loss.with_gradient(output, weighted(cells))
+    assert (gradient[:, 13:] == 0).all()
