@@ -372,7 +372,8 @@ class FromColumns(nn.Module):
         of_known = torch.tensor(list(codes.values()) or [-2])
         converted = column.to(dtype)
         found = torch.where(converted == known, of_known, -2).amax(1, keepdim=True)
-        return torch.where(converted.isnan(), -1, found)
+        # Integers and booleans cannot be missing.
+        return torch.where(converted.isnan(), -1, found) if not is_whole else found
 
     def _decode(self, codes: Tensor, position: int) -> Tensor:
         """Convert codes to levels. Those of text stay codes."""

@@ -105,7 +105,7 @@ def test_a_constant_whose_mean_is_not_exact():
     X = np.random.default_rng(0).normal(size=(49, 2))
     X = np.column_stack([X, np.full(49, 1e20 / 3)])
     dae = small().fit(X)
-    assert dae._codec.statistics_.mean[2] != X[0, 2]
+    assert dae._model.codec.statistics_.mean[2] != X[0, 2]
     assert_equal(dae, "score_samples", X)
 
 
@@ -119,10 +119,10 @@ def test_codes_without_a_level_are_filled():
     assert (filled >= 0).all()
 
 
-def test_rare_levels_share_a_code():
+def test_rare_levels_have_codes_of_their_own():
     X = mixed()[["time", "city"]]
     (codes,) = to_torch(small(max_categories=3).fit(X)).level_codes
-    assert sorted(codes.values()) == [0, 1, 2, 2, 2]
+    assert sorted(codes.values()) == [0, 1, 2, 3, 4]
     assert (
         next(level for level, code in codes.items() if code == 0)
         == (X["city"].mode()[0])

@@ -50,6 +50,10 @@ def test_scaling_is_double():
     assert scaler.inverse(scaler(numbers)).item() == 1.7e9 + 1
 
 
+# The largest code of the only categorical column.
+LAST_CODES = np.array([2])
+
+
 @pytest.fixture
 def network():
     network = make_network(2, (3,))
@@ -61,8 +65,8 @@ def test_the_stack_is_divided_by_its_spreads(network, scaler):
     numbers, codes = torch.zeros(4, 2, dtype=torch.float64), torch.zeros(4, 1).long()
     n_features = sum(network.block_sizes)
     ones, twos = (np.full(n_features, x, np.float32) for x in (1, 2))
-    undivided = Transform(network, "squared_error", scaler, spreads=ones)
-    divided = Transform(network, "squared_error", scaler, spreads=twos)
+    undivided = Transform(network, "squared_error", scaler, LAST_CODES, spreads=ones)
+    divided = Transform(network, "squared_error", scaler, LAST_CODES, spreads=twos)
     given = numbers, codes
     assert undivided(*given).abs().max() > 0
     torch.testing.assert_close(divided(*given), undivided(*given) / 2)
@@ -77,14 +81,11 @@ def test_predictions_are_rounded_and_fill_missing_cells(network, scaler):
     }
     numbers = torch.tensor([[np.nan, 3.0], [1.25, np.nan]], dtype=torch.float64)
     codes = torch.tensor([[-1], [2]])
-    repaired, levels = Reconstruct(network, "squared_error", scaler, **rounding)(
-        numbers, codes
-    )
+    given = network, "squared_error", scaler, LAST_CODES
+    repaired, levels = Reconstruct(*given, **rounding)(numbers, codes)
     tenths = repaired[:, 0] * 10
     assert torch.equal(tenths, tenths.round())
     assert repaired[:, 1].tolist() == [6.5, 6.5]
-    filled, filled_levels = Impute(network, "squared_error", scaler, **rounding)(
-        numbers, codes
-    )
+    filled, filled_levels = Impute(*given, **rounding)(numbers, codes)
     assert filled.tolist() == [[repaired[0, 0], 3.0], [1.25, 6.5]]
     assert filled_levels.tolist() == [[levels[0, 0]], [2]]
