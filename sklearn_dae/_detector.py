@@ -297,7 +297,9 @@ class DenoisingOutlierDetector(OutlierMixin, BaseEstimator):
         visible = layout.hide(table, wrong)
         compute_by_fold(fitted._rounds()[0], folds, visible, Model.expected, expected)
         # Only the wrong cells count as missing.
-        to_fill = layout.hide(layout.zeros(len(table)), wrong)
+        to_fill = layout.empty(len(table))
+        to_fill.put(slice(None), (0, 0))
+        to_fill = layout.hide(to_fill, wrong)
         dense = X.toarray() if issparse(X) else X
         repaired = layout.fill(dense, to_fill, expected)
         if issparse(X) and isinstance(repaired, np.ndarray):

@@ -182,6 +182,16 @@ def imports(module):
             yield from ((True, n if n in modules() else name) for n in names)
 
 
+def test_the_guide_shows_what_each_room_imports():
+    page = (PACKAGE.parent / "docs" / "contributing.rst").read_text()
+    row = r"   \* - ``(\w+)``\n     - .*\n     - (.*)\n"
+    shown = {
+        room: set(re.findall(r"``(\w+)``", imported))
+        for room, imported in re.findall(row, page)
+    }
+    assert shown == SUB_PACKAGES
+
+
 def test_every_file_is_listed():
     assert set(modules()) == set(FILES)
     assert {module.split(".")[0] for module in FILES} == set(SUB_PACKAGES)

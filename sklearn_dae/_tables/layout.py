@@ -306,12 +306,6 @@ class Layout:
         numeric = np.empty((n_rows, len(self.numeric_)))
         return Table(numeric, self.empty_codes(n_rows))
 
-    def zeros(self, n_rows):
-        """Make a Table of `n_rows` rows without missing cells."""
-        table = self.empty(n_rows)
-        table.put(slice(None), (0, 0))
-        return table
-
     def empty_codes(self, n_rows):
         """Make an array of codes without initial values."""
         n_levels = max((levels.n_seen for levels in self.levels_), default=0)
