@@ -107,22 +107,23 @@ comparison.round(2)
 # %%
 # Find the wrong cells
 # --------------------
-# The detector judges each row by networks that did not learn it. `score_samples` tells
-# how normal each row is. `cell_errors` tells how odd each cell is: how rare in its
-# column, and how unlikely in its row. The display shows the six rows with the lowest
-# scores. The three wrong ones are among them. Below an odd cell stands the value that
-# the rest of its row predicts.
+# The detector judges each row by networks that did not learn it. `cell_errors` tells
+# how odd each cell is: how rare in its column, and how unlikely in its row. The display
+# shows the rows with the six cells that are most unlikely in their row. The three wrong
+# cells are among them. Below an odd cell stands the value that the rest of its row
+# predicts.
 
 detector = DenoisingOutlierDetector(random_state=0).fit(given)
-CellErrorsDisplay.from_estimator(detector, given, n_rows=6, n_columns=5)
+errors = detector.cell_errors(given, part="row")
+rows = errors.max(axis=1).nlargest(6).index
+CellErrorsDisplay.from_estimator(detector, given, rows=rows, n_columns=5)
 
 # %%
 # The cells that are most unlikely in their row, as a table. `repair` replaces odd
 # cells, the oddest of each row first, by what the rest of the row predicts.
 
-errors = detector.cell_errors(given, part="row")
 odd = errors.stack().nlargest(5)
-predicted, changed = detector.repair(given, threshold=odd.min() / 2)
+predicted, changed = detector.repair(given, threshold=5)
 pd.DataFrame(
     {
         "error": odd.round(),

@@ -337,6 +337,9 @@ def fit_model(
         previous.net if previous else None,
         progress,
     )
+    # An earlier version did not count the cells of levels.
+    if any(levels.counts is None for levels in codec.layout.levels_):
+        return Model(codec, net, None), history, progress
     calibration = calibrate(codec, net, sample)
     if parameters.incremental and previous and previous.calibration:
         calibration = calibration.merge(previous.calibration)

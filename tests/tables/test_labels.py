@@ -41,7 +41,10 @@ LABELS = [
 def test_labels_come_back_equal(label):
     check([label])
     found = decode(json.loads(json.dumps(encode(label))))
-    assert repr(found) == repr(label.item() if isinstance(label, np.str_) else label)
+    # A set has no order.
+    if not isinstance(label, frozenset):
+        plain = label.item() if isinstance(label, np.str_) else label
+        assert repr(found) == repr(plain)
     assert found is label or found == label
     assert hash(found) == hash(label)
     assert getattr(found, "unit", None) == getattr(label, "unit", None)
