@@ -198,3 +198,18 @@ def test_validation_rows_are_not_kept_dense(small):
     finally:
         tracemalloc.stop()
     assert peak < 0.5 * 4 * 10_000 * 2_000
+
+
+# The table has many diagonals.
+@pytest.mark.filterwarnings("ignore::scipy.sparse.SparseEfficiencyWarning")
+@pytest.mark.parametrize("kind", ["csr", "csc", "coo", "lil", "dok", "dia", "bsr"])
+@pytest.mark.parametrize("suffix", ["matrix", "array"])
+def test_all_formats_of_scipy_give_the_same(small, counts, kind, suffix):
+    X = getattr(sparse, f"{kind}_{suffix}")(counts)
+    dae, expected = small().fit(X), small().fit(sparse.csr_array(counts))
+    for method in ("transform", "reconstruct", "score", "score_samples", "cell_errors"):
+        found = getattr(dae, method)(X)
+        np.testing.assert_array_equal(found, getattr(expected, method)(X.tocsr()))
+    filled = dae.impute(X)
+    assert (filled != X.tocsr()).nnz == 0
+    assert dae.partial_fit(X).n_iter_ == 6

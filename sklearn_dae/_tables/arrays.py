@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 import torch
+from scipy.sparse import issparse
 
 DATES_REMEDY = (
     "Convert dates to numbers first, for example by skrub's DatetimeEncoder in a "
@@ -71,7 +72,7 @@ def as_array(X):
     elif isinstance(X, np.ma.MaskedArray):
         # Integers cannot be missing, but objects can.
         X = (X if X.dtype.kind in "fc" else X.astype(object)).filled(np.nan)
-    elif isinstance(X, Mapping):
+    elif isinstance(X, Mapping) and not issparse(X):  # A dok_matrix is a dict.
         raise TypeError(
             f"X is a {type(X).__name__}, but must be a DataFrame, an array, a list of "
             f"rows or a sparse matrix. Pass pandas.DataFrame(X)."
