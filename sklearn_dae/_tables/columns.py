@@ -261,7 +261,8 @@ class Levels:
     def encode(self, values):
         """Convert cells to ranks, `MISSING` or `UNSEEN` where there is no level."""
         # Cells may be any hashable objects. NumPy cannot sort these, a dict finds them.
-        ranks = self._ranks
+        # The fallback level of a column without any value was not seen, either.
+        ranks = self._ranks if self.n_seen else {}
         return np.array(
             [
                 ranks.get(value, UNSEEN) if not is_missing(value) else MISSING

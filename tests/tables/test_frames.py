@@ -726,3 +726,20 @@ def test_categories_in_the_place_of_numbers(small, cells, kind):
             message = f"'k' must hold numbers, .*categories of type {kind}. Convert"
             with pytest.raises(ValueError, match=message):
                 getattr(dae, method)(X)
+
+
+@pytest.mark.parametrize("dtype", ["boolean", "string", "Int64", "category"])
+def test_all_values_of_a_column_without_a_value_in_fit_are_unseen(small, dtype):
+    numbers = np.arange(30.0)
+    empty = pd.Series([None] * 30, dtype="object" if dtype == "Int64" else dtype)
+    table = pd.DataFrame({"x": numbers, "y": -numbers, "empty": empty})
+    dae = small(categorical_features=["empty"]).fit(table)
+    values = {"boolean": [False, True], "Int64": [0, 1]}.get(dtype, ["", "a"])
+    found = []
+    for value in (None, *values):
+        later = table.assign(empty=pd.Series([value] * 30, dtype=object))
+        found.append((dae.transform(later), dae.score_samples(later)))
+    for features, scores in found[1:]:
+        np.testing.assert_array_equal(features, found[0][0])
+        np.testing.assert_array_equal(scores, found[1][1])
+        assert np.isfinite(scores).all()
